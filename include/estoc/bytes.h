@@ -1,0 +1,96 @@
+/* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
+ *
+ * Slices, and the bounded reader and writer every parser and builder of the library is made of.
+ * None of these functions allocates, blocks or keeps state; any thread may call them.
+ * Not checked here: that the bytes a slice points to are alive. They are the caller's.
+ */
+#ifndef ESTOC_BYTES_H
+#define ESTOC_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <estoc/err.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Milliseconds of a monotonic clock. Only differences matter. */
+typedef uint64_t estoc_ms;
+#define ESTOC_NEVER UINT64_MAX
+
+/** Bytes somebody else owns, to read. `ptr` may be NULL only if `len` is 0. */
+typedef struct estoc_slice {
+    const uint8_t *ptr;
+    size_t len;
+} estoc_slice;
+
+/** Room somebody else owns, to write into: `cap` bytes at `ptr`. */
+typedef struct estoc_buf {
+    uint8_t *ptr;
+    size_t cap;
+} estoc_buf;
+
+/** Random bytes from the caller. `fill` returns false if it cannot fill all `len` bytes. */
+typedef struct estoc_random {
+    void *ctx;
+    bool (*fill)(void *ctx, uint8_t *out, size_t len);
+} estoc_random;
+
+estoc_slice estoc_slice_of(const void *ptr, size_t len);
+/** The bytes of a C string, without its NUL. */
+estoc_slice estoc_slice_str(const char *s);
+bool estoc_slice_eq(estoc_slice a, estoc_slice b);
+/** Equality in a time that depends on the lengths only. For secrets. */
+bool estoc_slice_eq_secret(estoc_slice a, estoc_slice b);
+/** At most `len` bytes of `s` from `from` on; empty past the end. */
+estoc_slice estoc_slice_sub(estoc_slice s, size_t from, size_t len);
+
+/** Overwrite with zeros, in a way the compiler does not remove. */
+void estoc_wipe(void *ptr, size_t len);
+
+/** A cursor that never passes the end of its slice. After the first failure `err` stays set,
+ *  every later read gives zeros or an empty slice, and the caller checks once.                    */
+typedef struct estoc_reader {
+    estoc_slice rest;
+    estoc_err err;
+} estoc_reader;
+
+estoc_reader estoc_reader_of(estoc_slice s);
+size_t estoc_reader_left(const estoc_reader *r);
+uint8_t estoc_read_u8(estoc_reader *r);
+uint16_t estoc_read_u16(estoc_reader *r); /**< big-endian */
+uint32_t estoc_read_u32(estoc_reader *r); /**< big-endian */
+estoc_slice estoc_read_bytes(estoc_reader *r, size_t len);
+/** Set the sticky error (the first one wins) and drop what is left. */
+void estoc_reader_fail(estoc_reader *r, estoc_err err);
+/** 0 if nothing failed and nothing is left; ESTOC_E_TRAILING if bytes are left; else the error. */
+ESTOC_MUST_USE estoc_err estoc_reader_end(estoc_reader *r);
+
+/** A cursor over a caller's buffer. With `ptr` NULL it only counts (`cap` is then ignored). After
+ *  the first failure `err` stays set and nothing more is written.                                 */
+typedef struct estoc_writer {
+    uint8_t *ptr;
+    size_t cap;
+    size_t len;
+    estoc_err err;
+} estoc_writer;
+
+estoc_writer estoc_writer_of(estoc_buf b);
+estoc_writer estoc_writer_counting(void);
+void estoc_write_u8(estoc_writer *w, uint8_t v);
+void estoc_write_u16(estoc_writer *w, uint16_t v);
+void estoc_write_u32(estoc_writer *w, uint32_t v);
+void estoc_write_bytes(estoc_writer *w, estoc_slice s);
+void estoc_writer_fail(estoc_writer *w, estoc_err err);
+/** What has been written so far (empty while counting or after a failure). */
+estoc_slice estoc_writer_slice(const estoc_writer *w);
+/** @param[out] len  bytes written or counted; 0 on failure */
+ESTOC_MUST_USE estoc_err estoc_writer_end(const estoc_writer *w, size_t *len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

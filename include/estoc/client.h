@@ -1,0 +1,101 @@
+/* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
+ *
+ * The EST client: an enrollment or a renewal as one state machine over one DTLS association.
+ * K1, K2 of our statements; RFC 9148 sections 4 and 9.1, RFC 7030 section 4.
+ *
+ * Drive it like a requester (input, output, deadline), and serve what state asks for:
+ *
+ *   WANT_SEND     call output() and send what it gives
+ *   WANT_TRUST    anchors() has what /crts returned: check and store them, check the peer's chain
+ *                 against them, then call trusted(); with false the association must be closed
+ *   WANT_CSR      attributes() has what /att returned (maybe nothing): build the request, call csr()
+ *   WANT_INSTALL  certificate() has the answer: verify and store it, then call installed()
+ *   WAITING       for a datagram or the deadline; also while a 5.03 is waited out
+ *   DONE, FAILED  error() tells; refusal() has the server's own words
+ *
+ * Not checked here: certificates. They are the caller's to verify, with a library that can.
+ */
+#ifndef ESTOC_CLIENT_H
+#define ESTOC_CLIENT_H
+
+#include <estoc/requester.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* clang-format off */
+enum {
+    ESTOC_CLIENT_WANT_SEND    = 1,
+    ESTOC_CLIENT_WAITING      = 2,
+    ESTOC_CLIENT_DONE         = 4,
+    ESTOC_CLIENT_FAILED       = 8,
+    ESTOC_CLIENT_WANT_TRUST   = 16,
+    ESTOC_CLIENT_WANT_CSR     = 32,
+    ESTOC_CLIENT_WANT_INSTALL = 64
+};
+
+/** Which requests a run makes, in this order. */
+enum {
+    ESTOC_STEP_CRTS = 1,
+    ESTOC_STEP_ATT  = 2,
+    ESTOC_STEP_SEN  = 4,
+    ESTOC_STEP_SREN = 8   /**< instead of SEN */
+};
+/* clang-format on */
+
+typedef struct estoc_client_cfg {
+    estoc_requester_cfg requester;
+    estoc_slice root[ESTOC_CALL_PATH_MAX - 2]; /**< path segments before the resource, for example
+                                                    ".well-known", "est"; caller's memory */
+    size_t root_n;
+    estoc_slice label;    /**< one more segment, or empty */
+    unsigned steps;       /**< ESTOC_STEP_*; at least one */
+    uint16_t cert_format; /**< ESTOC_FORMAT_CERTS or ESTOC_FORMAT_CERT, for crts and sen */
+    estoc_buf room;       /**< for one answer body at a time: 1 KiB to 16 KiB, caller's memory */
+    uint32_t wait_max_s;  /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
+} estoc_client_cfg;
+
+typedef struct estoc_client {
+    estoc_client_cfg cfg;
+    estoc_requester requester;
+    estoc_slice csr;
+    estoc_slice answer;
+    uint16_t answer_format;
+    estoc_err err;
+    estoc_ms wait_until;
+    uint32_t waited_s;
+    uint8_t state; /* client.c names them */
+    uint8_t step;
+} estoc_client;
+
+ESTOC_MUST_USE estoc_err estoc_client_start(estoc_client *c, estoc_ms now,
+                                            const estoc_client_cfg *cfg);
+ESTOC_MUST_USE estoc_err estoc_client_input(estoc_client *c, estoc_ms now, estoc_slice dg);
+ESTOC_MUST_USE estoc_err estoc_client_output(estoc_client *c, estoc_ms now, estoc_buf out,
+                                             size_t *len);
+estoc_ms estoc_client_deadline(const estoc_client *c);
+unsigned estoc_client_state(const estoc_client *c);
+
+/** The body of the last answer and its format: certs-only or one certificate for crts and sen,
+ *  CsrAttrs (or empty, after 4.04) for att. Lives until the next request starts.                   */
+estoc_slice estoc_client_answer(const estoc_client *c, uint16_t *format);
+/** After WANT_TRUST. False: fails with ESTOC_E_UNTRUSTED, and nothing more is sent (K1). */
+ESTOC_MUST_USE estoc_err estoc_client_trusted(estoc_client *c, estoc_ms now, bool ok);
+/** After WANT_CSR: the request, which must live until DONE or FAILED (it is sent again after 5.03).
+ *  @return 0; ESTOC_E_STATE; ESTOC_E_USAGE (empty)                                                 */
+ESTOC_MUST_USE estoc_err estoc_client_csr(estoc_client *c, estoc_ms now, estoc_slice csr);
+/** After WANT_INSTALL. False: fails with ESTOC_E_UNTRUSTED. */
+ESTOC_MUST_USE estoc_err estoc_client_installed(estoc_client *c, estoc_ms now, bool ok);
+
+estoc_err estoc_client_error(const estoc_client *c);
+/** Code and text of the answer that ended the run; code 0 if none did. */
+const estoc_reply *estoc_client_refusal(const estoc_client *c);
+/** Seconds still to wait because of 5.03 or 4.29; 0 if not waiting for that. */
+uint32_t estoc_client_wait_s(const estoc_client *c, estoc_ms now);
+const estoc_traffic *estoc_client_traffic(const estoc_client *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,173 @@
+/* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
+ *
+ * The server's side of CoAP for one DTLS association: deduplication, Block1 assembly, Block2 from a
+ * fixed snapshot, piggybacked and separate answers.        RFC 7252 sections 4 and 5, RFC 7959.
+ *
+ * Drive it: hand each datagram to input(); if state then has REQUEST, decide and call answer(), now
+ * or later; after either, call output() until it gives 0 bytes; call output() also at the deadline.
+ * Everything here belongs to one association and dies with it: two clients never meet (X7).
+ * Not checked here: who the peer is, and what the body means.
+ */
+#ifndef ESTOC_RESPONDER_H
+#define ESTOC_RESPONDER_H
+
+#include <estoc/block.h>
+#include <estoc/coap.h>
+#include <estoc/est.h>
+#include <estoc/requester.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ESTOC_REQUEST_PATH_MAX 8
+#define ESTOC_REQUEST_QUERY_MAX 4
+/** Bytes of options that identify a request (all but Block and Size). More: 4.00. */
+#define ESTOC_REQUEST_KEY_MAX 192
+
+/** A request whose body is complete. Slices live until answer() is called. */
+typedef struct estoc_request {
+    uint8_t type;            /**< ESTOC_COAP_CON or _NON */
+    uint8_t method;          /**< code */
+    uint16_t content_format; /**< or ESTOC_FORMAT_NONE */
+    uint16_t accept;         /**< or ESTOC_FORMAT_NONE */
+    estoc_slice path[ESTOC_REQUEST_PATH_MAX];
+    size_t path_n;           /**< may exceed the array: then only the first ones are kept */
+    estoc_slice query[ESTOC_REQUEST_QUERY_MAX];
+    size_t query_n;          /**< likewise */
+    estoc_slice etag;        /**< first ETag option, or empty */
+    estoc_slice body;
+} estoc_request;
+
+/** An answer. */
+typedef struct estoc_answer {
+    uint8_t code;
+    uint16_t format;    /**< or ESTOC_FORMAT_NONE */
+    estoc_slice body;   /**< for an error code: a diagnostic text of at most 64 bytes, copied. Else it
+                             must live until answer_put() is called with `owner` */
+    void *owner;        /**< passed to answer_put(); NULL: the body is static */
+    uint8_t etag[8];
+    uint8_t etag_len;   /**< 0: none */
+    bool has_max_age;
+    uint32_t max_age_s;
+} estoc_answer;
+
+/** What the responder asks of its owner. All are called from within input(), answer(), output() and
+ *  close(); none may call back into the responder.                                                 */
+typedef struct estoc_responder_ops {
+    /** Called once per request, with its first block at hand and before any body is kept: may this
+     *  method, path and format go on? The request's `body` is not complete. On false, `*refusal`
+     *  (zeroed before the call) is sent and the body is not taken. */
+    bool (*admit)(void *ctx, const estoc_request *req, estoc_answer *refusal);
+    /** Make `*body` at least `need` bytes large and keep what is in it. False: no room now (5.03). */
+    bool (*body_room)(void *ctx, size_t need, estoc_buf *body);
+    /** The body is no longer needed. */
+    void (*body_put)(void *ctx, estoc_buf body);
+    /** The answer with this owner is no longer needed. Never called with NULL. */
+    void (*answer_put)(void *ctx, void *owner);
+} estoc_responder_ops;
+
+typedef struct estoc_responder_cfg {
+    const estoc_responder_ops *ops;
+    void *ctx;
+    estoc_random random;      /**< first message ID and the jitter of retransmissions */
+    estoc_transmission tx;    /**< of separate responses */
+    estoc_buf replies;        /**< room to keep sent replies for duplicates; at least 1,280 bytes */
+    size_t message_max;       /**< bytes of CoAP message that fit a datagram of this association */
+    size_t body_max;          /**< largest request body; 8,192 if 0. More: 4.13 with Size1 */
+    uint32_t ack_delay_ms;    /**< an answer later than this is separate (L1); 1,000 if 0 */
+    uint32_t block_ms;        /**< a body in assembly without a next block for this long is dropped;
+                                   247,000 if 0 */
+    uint32_t body_ms;         /**< and in any case this long after its first block; 600,000 if 0 */
+    uint32_t answer_ms;       /**< a snapshot is kept this long for further blocks; 247,000 if 0 */
+} estoc_responder_cfg;
+
+#define ESTOC_RESPONDER_SEEN 64 /**< message IDs remembered for deduplication */
+#define ESTOC_LIFETIME_MS 247000u /**< EXCHANGE_LIFETIME.               RFC 7252 section 4.8.2 */
+
+/* clang-format off */
+enum {
+    ESTOC_RESPONDER_WANT_SEND = 1, /**< output() has a datagram */
+    ESTOC_RESPONDER_REQUEST   = 2  /**< request() tells; answer() is awaited */
+};
+/* clang-format on */
+
+struct estoc_seen {
+    estoc_ms at;
+    uint16_t mid;
+    uint16_t reply_off, reply_len; /* in cfg.replies; length 0: gone, or not answered yet */
+    bool valid;
+};
+
+/* The options that identify a request, to tell whether two messages belong to one. */
+struct estoc_request_key {
+    uint8_t bytes[ESTOC_REQUEST_KEY_MAX];
+    uint16_t len;
+    uint8_t method;
+};
+
+/* An answer being fetched in blocks. Slot 0: GET, slot 1: POST. */
+struct estoc_snapshot {
+    struct estoc_request_key key;
+    estoc_answer answer;
+    estoc_ms expires;
+    bool valid;
+};
+
+typedef struct estoc_responder {
+    estoc_responder_cfg cfg;
+    struct estoc_seen seen[ESTOC_RESPONDER_SEEN];
+    uint16_t seen_next;
+    uint16_t replies_next;
+    /* the body in assembly */
+    struct estoc_request_key key;
+    estoc_buf body;
+    size_t body_len;
+    estoc_ms body_expires, block_expires;
+    bool assembling;
+    /* the request that awaits its answer */
+    estoc_request request;
+    bool awaiting;
+    bool acked;               /* an empty ACK went out: the answer comes as its own CON */
+    uint16_t request_mid;
+    uint8_t token[ESTOC_COAP_TOKEN_MAX];
+    uint8_t token_len;
+    estoc_block block1, block2;
+    bool has_block1, has_block2;
+    estoc_ms ack_due;
+    struct estoc_snapshot snapshot[2];
+    /* our own confirmable message: a separate response */
+    uint8_t separate[ESTOC_MESSAGE_MAX];
+    uint16_t separate_len;
+    uint16_t separate_mid;
+    bool separate_active;
+    uint32_t separate_timeout_ms, separate_retransmits;
+    estoc_ms separate_due;
+    uint16_t next_mid;
+    /* what output() gives next */
+    uint8_t out[ESTOC_MESSAGE_MAX];
+    uint16_t out_len;
+    estoc_traffic traffic;
+} estoc_responder;
+
+ESTOC_MUST_USE estoc_err estoc_responder_init(estoc_responder *r, const estoc_responder_cfg *cfg);
+/** One datagram from the peer, untrusted.
+ *  @return 0 always, unless the responder is misused (ESTOC_E_STATE: input while output is pending) */
+ESTOC_MUST_USE estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg);
+unsigned estoc_responder_state(const estoc_responder *r);
+/** The request that awaits an answer; NULL if none does. */
+const estoc_request *estoc_responder_request(const estoc_responder *r);
+/** Answer it. On any return the responder owns `a->owner`.
+ *  @return 0; ESTOC_E_STATE if no request waits (the owner is put at once)                         */
+ESTOC_MUST_USE estoc_err estoc_responder_answer(estoc_responder *r, estoc_ms now,
+                                                const estoc_answer *a);
+ESTOC_MUST_USE estoc_err estoc_responder_output(estoc_responder *r, estoc_ms now, estoc_buf out,
+                                                size_t *len);
+estoc_ms estoc_responder_deadline(const estoc_responder *r);
+/** Give back all bodies and answers. The object may be initialised again after that. */
+void estoc_responder_close(estoc_responder *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who answers an enrollment: one interface, several kinds (ca/ here, registrar/ later). An authority
+ * runs its own thread; enroll() returns at once and the verdict comes through a callback.
+ */
+#ifndef ESTOC_AUTHORITY_H
+#define ESTOC_AUTHORITY_H
+
+#include <estoc/est.h>
+
+#include "sys.h"
+
+typedef struct estoc_authority estoc_authority;
+
+/** What an authority decided. Valid during the callback only. */
+typedef struct estoc_verdict {
+    estoc_err err;       /* 0: issued */
+    const char *text;    /* for an error: at most 64 bytes for the client, nothing internal */
+    uint32_t retry_s;    /* with ESTOC_E_LATER, _BUSY or _STORE: Max-Age */
+    estoc_slice cert;    /* issued: DER */
+} estoc_verdict;
+
+/** An enrollment to decide. The slices are copied by enroll(). */
+typedef struct estoc_enrollment {
+    estoc_op op;             /* ESTOC_OP_SEN or ESTOC_OP_SREN */
+    const char *profile;     /* "" for the default */
+    estoc_slice client_cert; /* DER, proven by the handshake */
+    estoc_slice csr;
+    const char *peer;        /* address text, for the log */
+    void (*done)(void *ctx, const estoc_verdict *verdict); /* exactly once, on the authority's thread */
+    void *ctx;
+} estoc_enrollment;
+
+typedef struct estoc_authority_ops {
+    bool (*has_profile)(estoc_authority *a, const char *profile);
+    /** Trust anchors, root first, as DER certificates; they live as long as the authority. */
+    const estoc_blobs *(*anchors)(estoc_authority *a, const char *profile);
+    /** CsrAttrs, DER; empty if none are configured. Lives as long as the authority. */
+    estoc_slice (*attributes)(estoc_authority *a, const char *profile);
+    /** @return 0, and done() will be called; ESTOC_E_BUSY or ESTOC_E_MEMORY, and it will not */
+    estoc_err (*enroll)(estoc_authority *a, const estoc_enrollment *e);
+    /** Finish what is queued, then stop and free. No enroll() may come after. */
+    void (*close)(estoc_authority *a);
+} estoc_authority_ops;
+
+/** Every kind of authority begins with this. */
+struct estoc_authority {
+    const estoc_authority_ops *ops;
+};
+
+#endif

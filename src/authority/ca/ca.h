@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The embedded certificate authority: decides by profile, signs, commits to the store, answers.
+ */
+#ifndef ESTOC_CA_H
+#define ESTOC_CA_H
+
+#include <estoc/cert.h>
+
+#include "authority.h"
+#include "crypto.h"
+
+typedef struct estoc_profile {
+    char name[32];            /* "" is the default; else the URI label */
+    uint32_t validity_s;
+    estoc_slice attributes;   /* CsrAttrs DER or empty; must outlive the authority */
+} estoc_profile;
+
+typedef struct estoc_ca_cfg {
+    const char *store_url;
+    const estoc_blobs *chain;      /* our certificate first, then up to the root; must outlive it */
+    const estoc_key *key;          /* likewise */
+    const estoc_profile *profiles; /* likewise; the default profile first */
+    size_t profiles_n;
+    uint32_t queue_max;            /* enrollments waiting; more: ESTOC_E_BUSY. 1,024 if 0 */
+    uint32_t retry_window_s;       /* E6: an identical request gets the same certificate this long */
+} estoc_ca_cfg;
+
+/** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread. */
+ESTOC_MUST_USE estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out,
+                                       estoc_why *why);
+
+/** A certificate to be signed, for the authority and for `estocd init` and `device`. */
+typedef struct estoc_cert_plan {
+    uint8_t serial[20];
+    size_t serial_len;
+    estoc_slice issuer;       /* Name DER */
+    estoc_slice subject;      /* Name DER */
+    estoc_slice spki;         /* copied as it is */
+    int64_t not_before, not_after;
+    bool ca;
+    bool server;              /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
+    estoc_slice san;          /* GeneralNames DER, or empty */
+    estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
+} estoc_cert_plan;
+/** Build the TBSCertificate and sign it. Serials: estoc_serial_random. */
+ESTOC_MUST_USE estoc_err estoc_cert_issue(const estoc_cert_plan *plan, const estoc_key *issuer_key,
+                                          estoc_buf out, size_t *len);
+/** 16 bytes, positive, from the random source (128 bits less the sign bit). */
+ESTOC_MUST_USE estoc_err estoc_serial_random(uint8_t serial[16]);
+
+#endif

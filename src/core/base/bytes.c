@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <estoc/bytes.h>
+
+estoc_slice estoc_slice_of(const void *ptr, size_t len)
+{
+    return (estoc_slice){ptr, len};
+}
+
+estoc_slice estoc_slice_str(const char *s)
+{
+    return (estoc_slice){(const uint8_t *)s, strlen(s)};
+}
+
+bool estoc_slice_eq(estoc_slice a, estoc_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool estoc_slice_eq_secret(estoc_slice a, estoc_slice b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    volatile uint8_t diff = 0;
+    for (size_t i = 0; i < a.len; i++) {
+        diff |= (uint8_t)(a.ptr[i] ^ b.ptr[i]);
+    }
+    return diff == 0;
+}
+
+estoc_slice estoc_slice_sub(estoc_slice s, size_t from, size_t len)
+{
+    if (from >= s.len) {
+        return (estoc_slice){NULL, 0};
+    }
+    size_t left = s.len - from;
+    return (estoc_slice){s.ptr + from, len < left ? len : left};
+}
+
+void estoc_wipe(void *ptr, size_t len)
+{
+    volatile uint8_t *p = ptr;
+    while (len-- > 0) {
+        *p++ = 0;
+    }
+}
+
+estoc_reader estoc_reader_of(estoc_slice s)
+{
+    return (estoc_reader){s, ESTOC_OK};
+}
+
+size_t estoc_reader_left(const estoc_reader *r)
+{
+    return r->rest.len;
+}
+
+void estoc_reader_fail(estoc_reader *r, estoc_err err)
+{
+    if (r->err == ESTOC_OK) {
+        r->err = err;
+    }
+    r->rest = (estoc_slice){NULL, 0};
+}
+
+estoc_slice estoc_read_bytes(estoc_reader *r, size_t len)
+{
+    if (len > r->rest.len) {
+        estoc_reader_fail(r, ESTOC_E_TRUNCATED);
+        return (estoc_slice){NULL, 0};
+    }
+    estoc_slice s = {r->rest.ptr, len};
+    if (len > 0) {
+        r->rest.ptr += len;
+        r->rest.len -= len;
+    }
+    return s;
+}
+
+uint8_t estoc_read_u8(estoc_reader *r)
+{
+    estoc_slice s = estoc_read_bytes(r, 1);
+    return s.len == 1 ? s.ptr[0] : 0;
+}
+
+uint16_t estoc_read_u16(estoc_reader *r)
+{
+    estoc_slice s = estoc_read_bytes(r, 2);
+    return s.len == 2 ? (uint16_t)(s.ptr[0] << 8 | s.ptr[1]) : 0;
+}
+
+uint32_t estoc_read_u32(estoc_reader *r)
+{
+    estoc_slice s = estoc_read_bytes(r, 4);
+    return s.len == 4 ? (uint32_t)s.ptr[0] << 24 | (uint32_t)s.ptr[1] << 16 |
+                            (uint32_t)s.ptr[2] << 8 | s.ptr[3]
+                      : 0;
+}
+
+estoc_err estoc_reader_end(estoc_reader *r)
+{
+    if (r->err == ESTOC_OK && r->rest.len > 0) {
+        estoc_reader_fail(r, ESTOC_E_TRAILING);
+    }
+    return r->err;
+}
+
+estoc_writer estoc_writer_of(estoc_buf b)
+{
+    estoc_writer w = {b.ptr, b.cap, 0, ESTOC_OK};
+    if (b.ptr == NULL) {
+        w.err = ESTOC_E_SPACE;
+    }
+    return w;
+}
+
+estoc_writer estoc_writer_counting(void)
+{
+    return (estoc_writer){NULL, SIZE_MAX, 0, ESTOC_OK};
+}
+
+void estoc_writer_fail(estoc_writer *w, estoc_err err)
+{
+    if (w->err == ESTOC_OK) {
+        w->err = err;
+    }
+}
+
+void estoc_write_bytes(estoc_writer *w, estoc_slice s)
+{
+    if (w->err != ESTOC_OK || s.len == 0) {
+        return;
+    }
+    if (s.len > w->cap - w->len) {
+        w->err = ESTOC_E_SPACE;
+        return;
+    }
+    if (w->ptr != NULL) {
+        memcpy(w->ptr + w->len, s.ptr, s.len);
+    }
+    w->len += s.len;
+}
+
+void estoc_write_u8(estoc_writer *w, uint8_t v)
+{
+    estoc_write_bytes(w, (estoc_slice){&v, 1});
+}
+
+void estoc_write_u16(estoc_writer *w, uint16_t v)
+{
+    uint8_t b[2] = {(uint8_t)(v >> 8), (uint8_t)v};
+    estoc_write_bytes(w, (estoc_slice){b, sizeof b});
+}
+
+void estoc_write_u32(estoc_writer *w, uint32_t v)
+{
+    uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+    estoc_write_bytes(w, (estoc_slice){b, sizeof b});
+}
+
+estoc_slice estoc_writer_slice(const estoc_writer *w)
+{
+    if (w->ptr == NULL || w->err != ESTOC_OK) {
+        return (estoc_slice){NULL, 0};
+    }
+    return (estoc_slice){w->ptr, w->len};
+}
+
+estoc_err estoc_writer_end(const estoc_writer *w, size_t *len)
+{
+    *len = w->err == ESTOC_OK ? w->len : 0;
+    return w->err;
+}

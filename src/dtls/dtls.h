@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * DTLS 1.2 associations over "send this datagram". D1 to D10 of our statements; RFC 6347, RFC 7925.
+ * No socket, no thread, no clock in here: datagrams and time come in, datagrams go out through a
+ * callback. One association is used by one thread at a time; a server context by any number.
+ */
+#ifndef ESTOC_DTLS_H
+#define ESTOC_DTLS_H
+
+#include "crypto.h"
+
+#define ESTOC_DATAGRAM_MAX 2048 /* bytes of the largest UDP payload sent or received */
+#define ESTOC_COOKIE_LEN 16     /* X12: at most 32 */
+
+typedef struct estoc_dtls estoc_dtls;                 /* one association */
+typedef struct estoc_dtls_server estoc_dtls_server;   /* credentials, anchors, cookie secrets */
+typedef struct estoc_dtls_listener estoc_dtls_listener; /* one per worker: the stateless part */
+
+typedef struct estoc_dtls_out {
+    void *ctx;
+    void (*send)(void *ctx, estoc_slice datagram);
+} estoc_dtls_out;
+
+typedef enum estoc_dtls_state {
+    ESTOC_DTLS_HANDSHAKE, /* until Finished of both sides is verified */
+    ESTOC_DTLS_OPEN,
+    ESTOC_DTLS_CLOSED,    /* close_notify came or went */
+    ESTOC_DTLS_FAILED     /* alert, refusal or too many retransmissions: estoc_dtls_why tells */
+} estoc_dtls_state;
+
+typedef struct estoc_dtls_server_cfg {
+    const estoc_blobs *chain;   /* server certificate first; copied */
+    const estoc_key *key;       /* used while the server lives */
+    const estoc_blobs *anchors; /* client trust anchors; copied */
+    size_t payload_max;         /* UDP payload bytes of the largest datagram; 208 and more (D7) */
+    uint32_t timeout_ms;        /* first retransmission of a flight; X5 */
+} estoc_dtls_server_cfg;
+
+ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,
+                                               estoc_dtls_server **out, estoc_why *why);
+/** The caller first frees every listener and association made from it. */
+void estoc_dtls_server_free(estoc_dtls_server *s);
+ESTOC_MUST_USE estoc_err estoc_dtls_listener_new(estoc_dtls_server *s, estoc_dtls_listener **out);
+void estoc_dtls_listener_free(estoc_dtls_listener *l);
+
+/** Whether a datagram begins with a ClientHello in epoch 0: what may open a new association, even
+ *  from an address that has one already (D10).                                                     */
+bool estoc_dtls_is_client_hello(estoc_slice datagram);
+
+typedef enum estoc_dtls_verdict {
+    ESTOC_DTLS_DROP,   /* say nothing, keep nothing */
+    ESTOC_DTLS_REPLY,  /* send `reply` (HelloVerifyRequest), keep nothing; never longer than `dg` */
+    ESTOC_DTLS_ACCEPT  /* the cookie is good: `out` is a new association that has taken `dg` in */
+} estoc_dtls_verdict;
+/** The stateless cookie exchange (D5).
+ *  @param peer  address bytes the cookie is bound to (IP and port), at most 32
+ *  @param[out] reply_len  bytes of the HelloVerifyRequest in `reply` (room: ESTOC_DATAGRAM_MAX)     */
+estoc_dtls_verdict estoc_dtls_listen(estoc_dtls_listener *l, estoc_slice peer, estoc_ms now,
+                                     estoc_slice dg, estoc_buf reply, size_t *reply_len,
+                                     estoc_dtls_out send, estoc_dtls **out);
+
+typedef struct estoc_dtls_client_cfg {
+    const estoc_blobs *chain;   /* may be empty: then no certificate is offered */
+    const estoc_key *key;
+    const estoc_blobs *anchors; /* whom to trust as a server */
+    const char *host;           /* name or address the server must have in its certificate, unless it
+                                   has id-kp-cmcRA and `accept_ra`; NULL: not checked (tests only) */
+    bool accept_ra;             /* RFC 7030 section 3.6.1: explicit anchors and id-kp-cmcRA */
+    size_t payload_max;
+    uint32_t timeout_ms;
+} estoc_dtls_client_cfg;
+/** A client's credentials and anchors, shared by any number of associations. */
+typedef struct estoc_dtls_client estoc_dtls_client;
+ESTOC_MUST_USE estoc_err estoc_dtls_client_new(const estoc_dtls_client_cfg *cfg,
+                                               estoc_dtls_client **out, estoc_why *why);
+void estoc_dtls_client_free(estoc_dtls_client *c);
+/** A new association; sends the first ClientHello at once. */
+ESTOC_MUST_USE estoc_err estoc_dtls_connect(estoc_dtls_client *c, estoc_ms now, estoc_dtls_out send,
+                                            estoc_dtls **out);
+
+/** One datagram from the peer. What is not valid for this association is silently dropped.
+ *  @return the state after it */
+estoc_dtls_state estoc_dtls_input(estoc_dtls *d, estoc_ms now, estoc_slice dg);
+/** Next application message that input() made available. @param[out] len  0: none */
+ESTOC_MUST_USE estoc_err estoc_dtls_read(estoc_dtls *d, estoc_buf out, size_t *len);
+/** One application message as one record in one datagram.
+ *  @return 0; ESTOC_E_STATE (not open); ESTOC_E_LIMIT (over estoc_dtls_message_max); ESTOC_E_CRYPTO */
+ESTOC_MUST_USE estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg);
+/** Largest application message that fits one datagram of this association (and its negotiated
+ *  maximum fragment length). Valid once open.                                                      */
+size_t estoc_dtls_message_max(const estoc_dtls *d);
+/** When tick() must be called; ESTOC_NEVER outside a handshake. */
+estoc_ms estoc_dtls_deadline(const estoc_dtls *d);
+estoc_dtls_state estoc_dtls_tick(estoc_dtls *d, estoc_ms now);
+estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d);
+/** Peer's leaf certificate, DER; empty before it is verified. Lives as long as the association. */
+estoc_slice estoc_dtls_peer_cert(const estoc_dtls *d);
+/** Client: check the server's chain again, against new anchors (K1; RFC 9148 section 9.1). */
+ESTOC_MUST_USE estoc_err estoc_dtls_recheck(const estoc_dtls *d, const estoc_blobs *anchors,
+                                            estoc_why *why);
+/** tls-unique of this connection.                     RFC 5929 section 3. @return 0; ESTOC_E_STATE */
+ESTOC_MUST_USE estoc_err estoc_dtls_unique(const estoc_dtls *d, estoc_buf out, size_t *len);
+/** Why a handshake failed, in one line ("certificate has expired"); "" if it did not. */
+const char *estoc_dtls_why(const estoc_dtls *d);
+/** Name of the cipher suite, for -v. */
+const char *estoc_dtls_cipher(const estoc_dtls *d);
+/** Send close_notify if open. */
+void estoc_dtls_close(estoc_dtls *d);
+void estoc_dtls_free(estoc_dtls *d);
+
+#endif
