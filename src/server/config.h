@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd.conf: one INI file, every key known or an error with its line number (X8).
+ */
+#ifndef ESTOC_CONFIG_H
+#define ESTOC_CONFIG_H
+
+#include "ca.h"
+#include "sys.h"
+
+#define ESTOC_LISTEN_MAX 8
+#define ESTOC_PROFILES_MAX 16
+
+/** A profile as the file gives it; section [profile NAME], or [profile] for the default. */
+typedef struct estoc_profile_conf {
+    estoc_profile profile;
+    uint8_t attributes[1024]; /* what profile.attributes points into */
+} estoc_profile_conf;
+
+typedef struct estoc_config {
+    char dir[512];
+    char listen[ESTOC_LISTEN_MAX][64]; /* "ADDR:PORT", "[::1]:5684"; default "[::]:5684" */
+    size_t listen_n;
+    unsigned workers;        /* 0: one per processor */
+    uint32_t mtu;            /* IP packet bytes, 256 to 1500; default 1280 */
+    uint32_t idle_s;         /* D10; default 60 */
+    uint32_t handshake_s;    /* a handshake must finish within; default 60 */
+    uint32_t dtls_timeout_ms; /* X5; default 1000 */
+    uint32_t sessions_max;   /* associations in all; default 20000 */
+    uint32_t body_max;       /* B2; default 8192 */
+    uint32_t bodies_max;     /* bodies in assembly in all; default 1000 */
+    char root[64];           /* R1: short root, default "est"; empty: none */
+    estoc_level log_level;
+    /* files; relative ones are taken from dir */
+    char ca_chain[512], ca_key[512];
+    char server_chain[512], server_key[512];
+    char client_anchors[512];
+    char store[600];         /* "sqlite:PATH" */
+    uint32_t retry_window_s; /* E6; default 86400 */
+    estoc_profile_conf profiles[ESTOC_PROFILES_MAX];
+    size_t profiles_n;       /* at least the default */
+} estoc_config;
+
+/** Read DIR/estocd.conf. All faults are reported through `report`, one call each with its line number
+ *  (0: the file as a whole), and then the first one is returned.
+ *  @return 0; ESTOC_E_CONFIG; ESTOC_E_FILE                                                        */
+ESTOC_MUST_USE estoc_err estoc_config_load(const char *dir, estoc_config *out,
+                                           void (*report)(void *ctx, int line, const char *text),
+                                           void *ctx);
+/** The commented file that `estocd init` writes; static text. */
+const char *estoc_config_template(void);
+
+#endif
