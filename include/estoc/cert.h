@@ -14,18 +14,18 @@ extern "C" {
 #endif
 
 typedef struct estoc_cert {
-    estoc_slice der;     /**< whole certificate */
-    estoc_slice tbs;     /**< TBSCertificate, whole */
-    estoc_slice serial;  /**< INTEGER value bytes */
-    estoc_slice issuer;  /**< Name, whole */
-    estoc_slice subject; /**< Name, whole */
+    estoc_slice der;               /**< whole certificate */
+    estoc_slice tbs;               /**< TBSCertificate, whole */
+    estoc_slice serial;            /**< INTEGER value bytes */
+    estoc_slice issuer;            /**< Name, whole */
+    estoc_slice subject;           /**< Name, whole */
     int64_t not_before, not_after; /**< seconds since 1970 UTC */
-    estoc_spki spki;     /**< kind ESTOC_KEY_UNKNOWN for keys we do not take, `der` still set */
+    estoc_spki spki;        /**< kind ESTOC_KEY_UNKNOWN for keys we do not take, `der` still set */
     estoc_slice extensions; /**< Extensions SEQUENCE, whole, or empty */
-    estoc_slice san;     /**< GeneralNames, whole, or empty */
-    estoc_slice ski;     /**< subjectKeyIdentifier bytes, or empty */
-    bool ca;             /**< basicConstraints cA */
-    bool cmc_ra;         /**< extendedKeyUsage has id-kp-cmcRA. RFC 6402 section 2.10 */
+    estoc_slice san;        /**< GeneralNames, whole, or empty */
+    estoc_slice ski;        /**< subjectKeyIdentifier bytes, or empty */
+    bool ca;                /**< basicConstraints cA */
+    bool cmc_ra;            /**< extendedKeyUsage has id-kp-cmcRA. RFC 6402 section 2.10 */
     estoc_sig_kind sig;
     estoc_slice signature;
 } estoc_cert;

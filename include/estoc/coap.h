@@ -79,7 +79,7 @@ enum {
 /* clang-format on */
 
 /** An odd option number is critical: not understood, it must not be ignored. RFC 7252 section 5.4.6 */
-#define ESTOC_OPT_IS_CRITICAL(number) (((number) & 1u) != 0)
+#define ESTOC_OPT_IS_CRITICAL(number) (((number)&1u) != 0)
 
 #define ESTOC_COAP_TOKEN_MAX 8
 

@@ -27,7 +27,8 @@ typedef enum estoc_sig_kind {
 typedef struct estoc_spki {
     estoc_key_kind kind;
     estoc_slice der; /**< whole */
-    estoc_slice key; /**< the subjectPublicKey bits: for EC the uncompressed point (65 or 97 bytes) */
+    estoc_slice
+        key; /**< the subjectPublicKey bits: for EC the uncompressed point (65 or 97 bytes) */
 } estoc_spki;
 
 /** Parse one SubjectPublicKeyInfo. EC keys by named curve, points uncompressed and of the right
@@ -57,8 +58,8 @@ bool estoc_name_is_empty(estoc_slice name_der);
 
 /** A parsed request. Slices point into the input. Absent parts are empty. */
 typedef struct estoc_csr {
-    estoc_slice info;               /**< CertificationRequestInfo, whole: what is signed */
-    estoc_slice subject;            /**< Name, whole */
+    estoc_slice info;    /**< CertificationRequestInfo, whole: what is signed */
+    estoc_slice subject; /**< Name, whole */
     estoc_spki spki;
     estoc_sig_kind sig;
     estoc_slice signature;          /**< the BIT STRING's bytes */
@@ -66,7 +67,7 @@ typedef struct estoc_csr {
     estoc_slice san;                /**< subjectAltName: GeneralNames, whole */
     estoc_slice challenge_password; /**< its string bytes; secret (tls-unique) */
     bool has_challenge_password;
-    estoc_slice attributes;         /**< the value of [0], to walk for anything else */
+    estoc_slice attributes; /**< the value of [0], to walk for anything else */
 } estoc_csr;
 
 /** Parse a request, strictly: DER, no trailing bytes, SETs in order, each attribute and each
@@ -78,7 +79,7 @@ ESTOC_MUST_USE estoc_err estoc_csr_parse(estoc_csr *csr, estoc_slice der);
 
 /** One extension of an Extensions list. */
 typedef struct estoc_ext {
-    estoc_slice oid;   /**< value bytes */
+    estoc_slice oid; /**< value bytes */
     bool critical;
     estoc_slice value; /**< the OCTET STRING's content */
     estoc_slice whole;

@@ -40,12 +40,13 @@ typedef enum estoc_op {
 /** One EST resource.                                   RFC 9148 Table 1, section 4.1, section 8.2 */
 typedef struct estoc_resource {
     estoc_op op;
-    const char *name;      /**< last path segment: "crts" */
-    const char *rt;        /**< "ace.est.crts" */
-    const char *ct;        /**< link attribute value: "281 287" */
-    uint8_t method;        /**< ESTOC_COAP_GET or ESTOC_COAP_POST */
-    uint16_t request;      /**< Content-Format of the request, or ESTOC_FORMAT_NONE */
-    uint16_t response[2];  /**< formats of the answer, the default first; unused: ESTOC_FORMAT_NONE */
+    const char *name; /**< last path segment: "crts" */
+    const char *rt;   /**< "ace.est.crts" */
+    const char *ct;   /**< link attribute value: "281 287" */
+    uint8_t method;   /**< ESTOC_COAP_GET or ESTOC_COAP_POST */
+    uint16_t request; /**< Content-Format of the request, or ESTOC_FORMAT_NONE */
+    uint16_t
+        response[2]; /**< formats of the answer, the default first; unused: ESTOC_FORMAT_NONE */
 } estoc_resource;
 
 #define ESTOC_RESOURCES 6

@@ -24,14 +24,15 @@ typedef struct estoc_transmission {
     uint32_t ack_timeout_ms;    /**< 2,000 */
     uint32_t ack_random_permil; /**< ACK_RANDOM_FACTOR in thousandths: 1,500 */
     uint32_t max_retransmit;    /**< 4 */
-    uint32_t response_ms;       /**< how long to wait for a separate response after an empty ACK; 247,000 */
+    uint32_t
+        response_ms; /**< how long to wait for a separate response after an empty ACK; 247,000 */
 } estoc_transmission;
 
 /** The RFC's defaults. */
 estoc_transmission estoc_transmission_default(void);
 
 #define ESTOC_CALL_PATH_MAX 8
-#define ESTOC_MESSAGE_MAX 1280 /**< bytes of the largest CoAP message a requester builds */
+#define ESTOC_MESSAGE_MAX   1280 /**< bytes of the largest CoAP message a requester builds */
 
 /** A request to make. All slices stay the caller's and must live until the exchange ends. */
 typedef struct estoc_call {
@@ -87,20 +88,20 @@ typedef struct estoc_requester {
     estoc_reply reply;
     estoc_err err;
     estoc_traffic traffic;
-    estoc_ms deadline;       /* retransmit, or give up on a separate response */
-    uint32_t timeout_ms;     /* current retransmission interval */
+    estoc_ms deadline;   /* retransmit, or give up on a separate response */
+    uint32_t timeout_ms; /* current retransmission interval */
     uint32_t retransmits;
     uint16_t mid;
     uint8_t token[4];
-    uint8_t phase;           /* requester.c names them */
-    uint8_t szx;             /* block size now, after negotiation */
-    uint32_t sent_off;       /* of the body: where the block in flight starts */
-    uint32_t acked_off;      /* of the body: what the server has */
-    uint32_t answer_len;     /* of the answer: what we have */
+    uint8_t phase;       /* requester.c names them */
+    uint8_t szx;         /* block size now, after negotiation */
+    uint32_t sent_off;   /* of the body: where the block in flight starts */
+    uint32_t acked_off;  /* of the body: what the server has */
+    uint32_t answer_len; /* of the answer: what we have */
     bool blockwise1, blockwise2;
     bool send_message, send_ack, send_rst;
-    uint16_t peer_mid;       /* to acknowledge or reset */
-    uint16_t last_peer_mid;  /* a separate response already acknowledged */
+    uint16_t peer_mid;      /* to acknowledge or reset */
+    uint16_t last_peer_mid; /* a separate response already acknowledged */
     bool has_last_peer_mid;
     uint8_t message[ESTOC_MESSAGE_MAX]; /* in flight, for retransmission */
     uint16_t message_len;

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define ESTOC_REQUEST_PATH_MAX 8
+#define ESTOC_REQUEST_PATH_MAX  8
 #define ESTOC_REQUEST_QUERY_MAX 4
 /** Bytes of options that identify a request (all but Block and Size). More: 4.00. */
 #define ESTOC_REQUEST_KEY_MAX 192
@@ -32,22 +32,22 @@ typedef struct estoc_request {
     uint16_t content_format; /**< or ESTOC_FORMAT_NONE */
     uint16_t accept;         /**< or ESTOC_FORMAT_NONE */
     estoc_slice path[ESTOC_REQUEST_PATH_MAX];
-    size_t path_n;           /**< may exceed the array: then only the first ones are kept */
+    size_t path_n; /**< may exceed the array: then only the first ones are kept */
     estoc_slice query[ESTOC_REQUEST_QUERY_MAX];
-    size_t query_n;          /**< likewise */
-    estoc_slice etag;        /**< first ETag option, or empty */
+    size_t query_n;   /**< likewise */
+    estoc_slice etag; /**< first ETag option, or empty */
     estoc_slice body;
 } estoc_request;
 
 /** An answer. */
 typedef struct estoc_answer {
     uint8_t code;
-    uint16_t format;    /**< or ESTOC_FORMAT_NONE */
-    estoc_slice body;   /**< for an error code: a diagnostic text of at most 64 bytes, copied. Else it
+    uint16_t format;  /**< or ESTOC_FORMAT_NONE */
+    estoc_slice body; /**< for an error code: a diagnostic text of at most 64 bytes, copied. Else it
                              must live until answer_put() is called with `owner` */
-    void *owner;        /**< passed to answer_put(); NULL: the body is static */
+    void *owner;      /**< passed to answer_put(); NULL: the body is static */
     uint8_t etag[8];
-    uint8_t etag_len;   /**< 0: none */
+    uint8_t etag_len; /**< 0: none */
     bool has_max_age;
     uint32_t max_age_s;
 } estoc_answer;
@@ -70,20 +70,20 @@ typedef struct estoc_responder_ops {
 typedef struct estoc_responder_cfg {
     const estoc_responder_ops *ops;
     void *ctx;
-    estoc_random random;      /**< first message ID and the jitter of retransmissions */
-    estoc_transmission tx;    /**< of separate responses */
-    estoc_buf replies;        /**< room to keep sent replies for duplicates; at least 1,280 bytes */
-    size_t message_max;       /**< bytes of CoAP message that fit a datagram of this association */
-    size_t body_max;          /**< largest request body; 8,192 if 0. More: 4.13 with Size1 */
-    uint32_t ack_delay_ms;    /**< an answer later than this is separate (L1); 1,000 if 0 */
-    uint32_t block_ms;        /**< a body in assembly without a next block for this long is dropped;
+    estoc_random random;   /**< first message ID and the jitter of retransmissions */
+    estoc_transmission tx; /**< of separate responses */
+    estoc_buf replies;     /**< room to keep sent replies for duplicates; at least 1,280 bytes */
+    size_t message_max;    /**< bytes of CoAP message that fit a datagram of this association */
+    size_t body_max;       /**< largest request body; 8,192 if 0. More: 4.13 with Size1 */
+    uint32_t ack_delay_ms; /**< an answer later than this is separate (L1); 1,000 if 0 */
+    uint32_t block_ms;     /**< a body in assembly without a next block for this long is dropped;
                                    247,000 if 0 */
-    uint32_t body_ms;         /**< and in any case this long after its first block; 600,000 if 0 */
-    uint32_t answer_ms;       /**< a snapshot is kept this long for further blocks; 247,000 if 0 */
+    uint32_t body_ms;      /**< and in any case this long after its first block; 600,000 if 0 */
+    uint32_t answer_ms;    /**< a snapshot is kept this long for further blocks; 247,000 if 0 */
 } estoc_responder_cfg;
 
-#define ESTOC_RESPONDER_SEEN 64 /**< message IDs remembered for deduplication */
-#define ESTOC_LIFETIME_MS 247000u /**< EXCHANGE_LIFETIME.               RFC 7252 section 4.8.2 */
+#define ESTOC_RESPONDER_SEEN 64      /**< message IDs remembered for deduplication */
+#define ESTOC_LIFETIME_MS    247000u /**< EXCHANGE_LIFETIME.               RFC 7252 section 4.8.2 */
 
 /* clang-format off */
 enum {
@@ -128,7 +128,7 @@ typedef struct estoc_responder {
     /* the request that awaits its answer */
     estoc_request request;
     bool awaiting;
-    bool acked;               /* an empty ACK went out: the answer comes as its own CON */
+    bool acked; /* an empty ACK went out: the answer comes as its own CON */
     uint16_t request_mid;
     uint8_t token[ESTOC_COAP_TOKEN_MAX];
     uint8_t token_len;

@@ -14,10 +14,10 @@ typedef struct estoc_authority estoc_authority;
 
 /** What an authority decided. Valid during the callback only. */
 typedef struct estoc_verdict {
-    estoc_err err;       /* 0: issued */
-    const char *text;    /* for an error: at most 64 bytes for the client, nothing internal */
-    uint32_t retry_s;    /* with ESTOC_E_LATER, _BUSY or _STORE: Max-Age */
-    estoc_slice cert;    /* issued: DER */
+    estoc_err err;    /* 0: issued */
+    const char *text; /* for an error: at most 64 bytes for the client, nothing internal */
+    uint32_t retry_s; /* with ESTOC_E_LATER, _BUSY or _STORE: Max-Age */
+    estoc_slice cert; /* issued: DER */
 } estoc_verdict;
 
 /** An enrollment to decide. The slices are copied by enroll(). */
@@ -26,8 +26,9 @@ typedef struct estoc_enrollment {
     const char *profile;     /* "" for the default */
     estoc_slice client_cert; /* DER, proven by the handshake */
     estoc_slice csr;
-    const char *peer;        /* address text, for the log */
-    void (*done)(void *ctx, const estoc_verdict *verdict); /* exactly once, on the authority's thread */
+    const char *peer; /* address text, for the log */
+    void (*done)(void *ctx,
+                 const estoc_verdict *verdict); /* exactly once, on the authority's thread */
     void *ctx;
 } estoc_enrollment;
 

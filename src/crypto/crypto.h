@@ -12,8 +12,8 @@
 
 #include "sys.h"
 
-#define ESTOC_SIG_MAX 512   /* bytes of the largest signature (RSA 4096) */
-#define ESTOC_SPKI_MAX 600  /* bytes of the largest SubjectPublicKeyInfo */
+#define ESTOC_SIG_MAX  512 /* bytes of the largest signature (RSA 4096) */
+#define ESTOC_SPKI_MAX 600 /* bytes of the largest SubjectPublicKeyInfo */
 
 typedef struct estoc_key estoc_key;
 
@@ -52,7 +52,11 @@ ESTOC_MUST_USE estoc_err estoc_csr_pem(estoc_slice der, estoc_blob *out);
 /** What `openssl x509 -text` would print. */
 ESTOC_MUST_USE estoc_err estoc_cert_text(estoc_slice der, estoc_blob *out);
 
-typedef enum estoc_purpose { ESTOC_PURPOSE_ANY, ESTOC_PURPOSE_SERVER, ESTOC_PURPOSE_CLIENT } estoc_purpose;
+typedef enum estoc_purpose {
+    ESTOC_PURPOSE_ANY,
+    ESTOC_PURPOSE_SERVER,
+    ESTOC_PURPOSE_CLIENT
+} estoc_purpose;
 /** Whether `leaf` leads through `chain` to one of `anchors` at time `at` (seconds since 1970; 0 fails
  *  closed). Nothing weaker than 112 bits of security in the chain.
  *  @return 0; ESTOC_E_UNTRUSTED with `why` filled                                                  */

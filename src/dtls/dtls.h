@@ -10,10 +10,10 @@
 #include "crypto.h"
 
 #define ESTOC_DATAGRAM_MAX 2048 /* bytes of the largest UDP payload sent or received */
-#define ESTOC_COOKIE_LEN 16     /* X12: at most 32 */
+#define ESTOC_COOKIE_LEN   16   /* X12: at most 32 */
 
-typedef struct estoc_dtls estoc_dtls;                 /* one association */
-typedef struct estoc_dtls_server estoc_dtls_server;   /* credentials, anchors, cookie secrets */
+typedef struct estoc_dtls estoc_dtls;                   /* one association */
+typedef struct estoc_dtls_server estoc_dtls_server;     /* credentials, anchors, cookie secrets */
 typedef struct estoc_dtls_listener estoc_dtls_listener; /* one per worker: the stateless part */
 
 typedef struct estoc_dtls_out {
@@ -24,8 +24,8 @@ typedef struct estoc_dtls_out {
 typedef enum estoc_dtls_state {
     ESTOC_DTLS_HANDSHAKE, /* until Finished of both sides is verified */
     ESTOC_DTLS_OPEN,
-    ESTOC_DTLS_CLOSED,    /* close_notify came or went */
-    ESTOC_DTLS_FAILED     /* alert, refusal or too many retransmissions: estoc_dtls_why tells */
+    ESTOC_DTLS_CLOSED, /* close_notify came or went */
+    ESTOC_DTLS_FAILED  /* alert, refusal or too many retransmissions: estoc_dtls_why tells */
 } estoc_dtls_state;
 
 typedef struct estoc_dtls_server_cfg {
@@ -48,9 +48,9 @@ void estoc_dtls_listener_free(estoc_dtls_listener *l);
 bool estoc_dtls_is_client_hello(estoc_slice datagram);
 
 typedef enum estoc_dtls_verdict {
-    ESTOC_DTLS_DROP,   /* say nothing, keep nothing */
-    ESTOC_DTLS_REPLY,  /* send `reply` (HelloVerifyRequest), keep nothing; never longer than `dg` */
-    ESTOC_DTLS_ACCEPT  /* the cookie is good: `out` is a new association that has taken `dg` in */
+    ESTOC_DTLS_DROP,  /* say nothing, keep nothing */
+    ESTOC_DTLS_REPLY, /* send `reply` (HelloVerifyRequest), keep nothing; never longer than `dg` */
+    ESTOC_DTLS_ACCEPT /* the cookie is good: `out` is a new association that has taken `dg` in */
 } estoc_dtls_verdict;
 /** The stateless cookie exchange (D5).
  *  @param peer  address bytes the cookie is bound to (IP and port), at most 32
@@ -60,12 +60,12 @@ estoc_dtls_verdict estoc_dtls_listen(estoc_dtls_listener *l, estoc_slice peer, e
                                      estoc_dtls_out send, estoc_dtls **out);
 
 typedef struct estoc_dtls_client_cfg {
-    const estoc_blobs *chain;   /* may be empty: then no certificate is offered */
+    const estoc_blobs *chain; /* may be empty: then no certificate is offered */
     const estoc_key *key;
     const estoc_blobs *anchors; /* whom to trust as a server */
-    const char *host;           /* name or address the server must have in its certificate, unless it
+    const char *host; /* name or address the server must have in its certificate, unless it
                                    has id-kp-cmcRA and `accept_ra`; NULL: not checked (tests only) */
-    bool accept_ra;             /* RFC 7030 section 3.6.1: explicit anchors and id-kp-cmcRA */
+    bool accept_ra;   /* RFC 7030 section 3.6.1: explicit anchors and id-kp-cmcRA */
     size_t payload_max;
     uint32_t timeout_ms;
 } estoc_dtls_client_cfg;

@@ -8,7 +8,7 @@
 #include "ca.h"
 #include "sys.h"
 
-#define ESTOC_LISTEN_MAX 8
+#define ESTOC_LISTEN_MAX   8
 #define ESTOC_PROFILES_MAX 16
 
 /** A profile as the file gives it; section [profile NAME], or [profile] for the default. */
@@ -21,15 +21,15 @@ typedef struct estoc_config {
     char dir[512];
     char listen[ESTOC_LISTEN_MAX][64]; /* "ADDR:PORT", "[::1]:5684"; default "[::]:5684" */
     size_t listen_n;
-    unsigned workers;        /* 0: one per processor */
-    uint32_t mtu;            /* IP packet bytes, 256 to 1500; default 1280 */
-    uint32_t idle_s;         /* D10; default 60 */
-    uint32_t handshake_s;    /* a handshake must finish within; default 60 */
+    unsigned workers;         /* 0: one per processor */
+    uint32_t mtu;             /* IP packet bytes, 256 to 1500; default 1280 */
+    uint32_t idle_s;          /* D10; default 60 */
+    uint32_t handshake_s;     /* a handshake must finish within; default 60 */
     uint32_t dtls_timeout_ms; /* X5; default 1000 */
-    uint32_t sessions_max;   /* associations in all; default 20000 */
-    uint32_t body_max;       /* B2; default 8192 */
-    uint32_t bodies_max;     /* bodies in assembly in all; default 1000 */
-    char root[64];           /* R1: short root, default "est"; empty: none */
+    uint32_t sessions_max;    /* associations in all; default 20000 */
+    uint32_t body_max;        /* B2; default 8192 */
+    uint32_t bodies_max;      /* bodies in assembly in all; default 1000 */
+    char root[64];            /* R1: short root, default "est"; empty: none */
     estoc_level log_level;
     /* files; relative ones are taken from dir */
     char ca_chain[512], ca_key[512];
@@ -38,7 +38,7 @@ typedef struct estoc_config {
     char store[600];         /* "sqlite:PATH" */
     uint32_t retry_window_s; /* E6; default 86400 */
     estoc_profile_conf profiles[ESTOC_PROFILES_MAX];
-    size_t profiles_n;       /* at least the default */
+    size_t profiles_n; /* at least the default */
 } estoc_config;
 
 /** Read DIR/estocd.conf. All faults are reported through `report`, one call each with its line number

@@ -16,13 +16,13 @@ typedef struct estoc_store estoc_store;
 typedef struct estoc_record {
     uint8_t serial[ESTOC_SERIAL_MAX];
     size_t serial_len;
-    const char *profile;        /* "" is the default profile */
-    const char *subject;        /* text */
-    uint8_t identity[32];       /* SHA-256 of the client certificate that asked */
-    uint8_t csr[32];            /* SHA-256 of the request */
+    const char *profile;  /* "" is the default profile */
+    const char *subject;  /* text */
+    uint8_t identity[32]; /* SHA-256 of the client certificate that asked */
+    uint8_t csr[32];      /* SHA-256 of the request */
     int64_t issued_at, not_before, not_after;
-    int64_t revoked_at;         /* 0: not revoked */
-    estoc_slice cert;           /* DER */
+    int64_t revoked_at; /* 0: not revoked */
+    estoc_slice cert;   /* DER */
 } estoc_record;
 
 /** Open, and create or migrate the schema. @param url  "sqlite:PATH" */

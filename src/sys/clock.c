@@ -19,7 +19,8 @@ const char *estoc_time_text(int64_t unix_s, char *out, size_t cap)
 {
     time_t t = (time_t)unix_s;
     struct tm tm;
-    if (cap > 0 && (gmtime_r(&t, &tm) == NULL || strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)) {
+    if (cap > 0 &&
+        (gmtime_r(&t, &tm) == NULL || strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)) {
         out[0] = '\0';
     }
     return out;

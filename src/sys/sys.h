@@ -40,7 +40,12 @@ void estoc_why_set(estoc_why *why, const char *fmt, ...) __attribute__((format(p
 /** Log lines: `2026-01-02T03:04:05.678Z level source key=value ...` on stderr, one write each, safe
  *  from several threads. Values with spaces or control characters are quoted and escaped; never log
  *  keys, PINs, tokens or whole messages.                                                           */
-typedef enum estoc_level { ESTOC_LOG_ERROR, ESTOC_LOG_WARN, ESTOC_LOG_INFO, ESTOC_LOG_DEBUG } estoc_level;
+typedef enum estoc_level {
+    ESTOC_LOG_ERROR,
+    ESTOC_LOG_WARN,
+    ESTOC_LOG_INFO,
+    ESTOC_LOG_DEBUG
+} estoc_level;
 void estoc_log_level(estoc_level most);
 void estoc_log_file(FILE *f); /**< NULL: stderr */
 /** @param pairs  key, value, key, value, ..., NULL; a NULL value leaves the pair out              */

@@ -11,9 +11,9 @@
 #include "crypto.h"
 
 typedef struct estoc_profile {
-    char name[32];            /* "" is the default; else the URI label */
+    char name[32]; /* "" is the default; else the URI label */
     uint32_t validity_s;
-    estoc_slice attributes;   /* CsrAttrs DER or empty; must outlive the authority */
+    estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
 
 typedef struct estoc_ca_cfg {
@@ -22,8 +22,8 @@ typedef struct estoc_ca_cfg {
     const estoc_key *key;          /* likewise */
     const estoc_profile *profiles; /* likewise; the default profile first */
     size_t profiles_n;
-    uint32_t queue_max;            /* enrollments waiting; more: ESTOC_E_BUSY. 1,024 if 0 */
-    uint32_t retry_window_s;       /* E6: an identical request gets the same certificate this long */
+    uint32_t queue_max;      /* enrollments waiting; more: ESTOC_E_BUSY. 1,024 if 0 */
+    uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long */
 } estoc_ca_cfg;
 
 /** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread. */
@@ -34,13 +34,13 @@ ESTOC_MUST_USE estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority 
 typedef struct estoc_cert_plan {
     uint8_t serial[20];
     size_t serial_len;
-    estoc_slice issuer;       /* Name DER */
-    estoc_slice subject;      /* Name DER */
-    estoc_slice spki;         /* copied as it is */
+    estoc_slice issuer;  /* Name DER */
+    estoc_slice subject; /* Name DER */
+    estoc_slice spki;    /* copied as it is */
     int64_t not_before, not_after;
     bool ca;
-    bool server;              /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
-    estoc_slice san;          /* GeneralNames DER, or empty */
+    bool server;                  /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
+    estoc_slice san;              /* GeneralNames DER, or empty */
     estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
 } estoc_cert_plan;
 /** Build the TBSCertificate and sign it. Serials: estoc_serial_random. */
