@@ -102,9 +102,11 @@ bool estoc_coap_peek(estoc_slice dg, uint8_t *type, uint16_t *mid);
  *  The whole option part is checked: nibble 15, lengths, numbers past 65,535, the payload marker.
  *  @param[out] msg  slices point into `dg` and live as long as its bytes; zeroed on failure
  *  @param[in]  dg   one datagram, untrusted
- *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED (reserved nibble or token length, an empty
- *          message with anything behind its header, a payload marker with nothing behind it, a code
- *          class 1, 6 or 7)                                                                        */
+ *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED (a version other than 1, a reserved nibble or
+ *          token length, an option number past 65,535, an empty message with anything behind its
+ *          header, a payload marker with nothing behind it, a code class 1, 6 or 7, a code its
+ *          message type cannot carry: RFC 7252 Table 1). On failure, reset the peer's message if
+ *          estoc_coap_peek says it is a CON; stay silent otherwise.                                */
 ESTOC_MUST_USE estoc_err estoc_coap_parse(estoc_coap_msg *msg, estoc_slice dg);
 
 typedef struct estoc_coap_opt {
@@ -133,12 +135,14 @@ typedef struct estoc_coap_writer {
     uint32_t last_number;
 } estoc_coap_writer;
 
+/** ESTOC_E_USAGE sticks for a type above 3 or a token above 8 bytes. */
 estoc_coap_writer estoc_coap_write_begin(estoc_buf out, uint8_t type, uint8_t code, uint16_t mid,
                                          estoc_slice token);
-/** ESTOC_E_USAGE sticks if `number` is below the one before it. */
+/** ESTOC_E_USAGE sticks if `number` is below the one before it, or follows the payload. */
 void estoc_coap_write_option(estoc_coap_writer *cw, uint16_t number, estoc_slice value);
 void estoc_coap_write_uint(estoc_coap_writer *cw, uint16_t number, uint32_t value);
-/** Payload marker and payload; nothing at all for an empty payload. Last call before the end. */
+/** Payload marker and payload; nothing at all for an empty payload. Once, the last call before the
+ *  end (else ESTOC_E_USAGE sticks).                                                                */
 void estoc_coap_write_payload(estoc_coap_writer *cw, estoc_slice payload);
 ESTOC_MUST_USE estoc_err estoc_coap_write_end(const estoc_coap_writer *cw, size_t *len);
 
