@@ -5,7 +5,7 @@
  *
  * Drive it like a requester (input, output, deadline), and serve what state asks for:
  *
- *   WANT_SEND     call output() and send what it gives
+ *   WANT_SEND     call output() and send what it gives; before anything else the state asks for
  *   WANT_TRUST    anchors() has what /crts returned: check and store them, check the peer's chain
  *                 against them, then call trusted(); with false the association must be closed
  *   WANT_CSR      attributes() has what /att returned (maybe nothing): build the request, call csr()
@@ -49,11 +49,14 @@ typedef struct estoc_client_cfg {
     estoc_slice root[ESTOC_CALL_PATH_MAX - 2]; /**< path segments before the resource, for example
                                                     ".well-known", "est"; caller's memory */
     size_t root_n;
-    estoc_slice label;    /**< one more segment, or empty */
-    unsigned steps;       /**< ESTOC_STEP_*; at least one */
-    uint16_t cert_format; /**< ESTOC_FORMAT_CERTS or ESTOC_FORMAT_CERT, for crts and sen */
-    estoc_buf room;       /**< for one answer body at a time: 1 KiB to 16 KiB, caller's memory */
-    uint32_t wait_max_s;  /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
+    estoc_slice label; /**< one more segment, or empty */
+    unsigned steps;    /**< ESTOC_STEP_*; at least one */
+    uint16_t
+        cert_format; /**< what to Accept for crts and sen: ESTOC_FORMAT_CERTS, ESTOC_FORMAT_CERT,
+                               or ESTOC_FORMAT_NONE for no such option, which means certs-only and
+                               saves bytes. An answer in another format fails: ESTOC_E_FORMAT */
+    estoc_buf room;  /**< for one answer body at a time: 1 KiB and more, caller's memory */
+    uint32_t wait_max_s; /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
 } estoc_client_cfg;
 
 typedef struct estoc_client {
@@ -66,26 +69,37 @@ typedef struct estoc_client {
     estoc_ms wait_until;
     uint32_t waited_s;
     uint8_t state; /* client.c names them */
-    uint8_t step;
+    uint8_t step;  /* the state whose request is in flight, or was last */
 } estoc_client;
 
+/** Begin a run. `cfg` is copied; what its slices point to must live until the run ends.
+ *  @return 0; ESTOC_E_USAGE (steps, root, format or room); ESTOC_E_RANDOM; ESTOC_E_SPACE (the path
+ *          does not fit a message). On failure every other call is refused                         */
 ESTOC_MUST_USE estoc_err estoc_client_start(estoc_client *c, estoc_ms now,
                                             const estoc_client_cfg *cfg);
+/** One datagram from the peer, untrusted.
+ *  @return 0 always, unless the run failed by it: then that error, also kept for error()           */
 ESTOC_MUST_USE estoc_err estoc_client_input(estoc_client *c, estoc_ms now, estoc_slice dg);
+/** Next datagram to send, if any. Time-outs and the end of a wait act here.
+ *  @param[out] len  0: nothing to send
+ *  @return 0; ESTOC_E_SPACE (`out` is too small); ESTOC_E_TIMEOUT once the run is given up;
+ *          ESTOC_E_UNTRUSTED after trusted(false)                                                  */
 ESTOC_MUST_USE estoc_err estoc_client_output(estoc_client *c, estoc_ms now, estoc_buf out,
                                              size_t *len);
+/** When output() must be called even if nothing arrives; ESTOC_NEVER if not needed. */
 estoc_ms estoc_client_deadline(const estoc_client *c);
 unsigned estoc_client_state(const estoc_client *c);
 
 /** The body of the last answer and its format: certs-only or one certificate for crts and sen,
  *  CsrAttrs (or empty, after 4.04) for att. Lives until the next request starts.                   */
 estoc_slice estoc_client_answer(const estoc_client *c, uint16_t *format);
-/** After WANT_TRUST. False: fails with ESTOC_E_UNTRUSTED, and nothing more is sent (K1). */
+/** After WANT_TRUST. False: fails with ESTOC_E_UNTRUSTED, and nothing more is sent (K1).
+ *  @return 0; ESTOC_E_STATE; ESTOC_E_UNTRUSTED; an error of starting the next request               */
 ESTOC_MUST_USE estoc_err estoc_client_trusted(estoc_client *c, estoc_ms now, bool ok);
 /** After WANT_CSR: the request, which must live until DONE or FAILED (it is sent again after 5.03).
  *  @return 0; ESTOC_E_STATE; ESTOC_E_USAGE (empty)                                                 */
 ESTOC_MUST_USE estoc_err estoc_client_csr(estoc_client *c, estoc_ms now, estoc_slice csr);
-/** After WANT_INSTALL. False: fails with ESTOC_E_UNTRUSTED. */
+/** After WANT_INSTALL. False: fails with ESTOC_E_UNTRUSTED, which is then also returned. */
 ESTOC_MUST_USE estoc_err estoc_client_installed(estoc_client *c, estoc_ms now, bool ok);
 
 estoc_err estoc_client_error(const estoc_client *c);
