@@ -1,1 +1,198 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <estoc/link.h>
+
+#include "dispatch.h"
+
+void estoc_refuse(estoc_answer *a, uint8_t code, const char *text)
+{
+    *a = (estoc_answer){.code = code, .format = ESTOC_FORMAT_NONE, .body = estoc_slice_str(text)};
+}
+
+const char *estoc_route_name(const estoc_route *route)
+{
+    const estoc_resource *r = estoc_resource_for(route->op);
+    return r != NULL ? r->name : "core";
+}
+
+static bool is(estoc_slice segment, const char *text)
+{
+    return estoc_slice_eq(segment, estoc_slice_str(text));
+}
+
+static const estoc_served *find_profile(const estoc_generation *g, estoc_slice label)
+{
+    for (size_t i = 0; i < g->served_n; i++) {
+        if (is(label, g->served[i].profile)) {
+            return &g->served[i];
+        }
+    }
+    return NULL;
+}
+
+/* What this server has for a profile. /skg and /skc are not offered by this version. */
+static bool offers(const estoc_served *s, estoc_op op)
+{
+    return op == ESTOC_OP_CRTS || op == ESTOC_OP_SEN || op == ESTOC_OP_SREN ||
+           (op == ESTOC_OP_ATT && s->attributes.len > 0);
+}
+
+/* R1: ROOT/NAME and ROOT/LABEL/NAME, where ROOT is .well-known/est or the short root. */
+static const estoc_resource *find_resource(const estoc_generation *g, const estoc_request *req,
+                                           const estoc_served **served)
+{
+    size_t root;
+    if (req->path_n >= 2 && is(req->path[0], ".well-known") && is(req->path[1], "est")) {
+        root = 2;
+    } else if (req->path_n >= 1 && g->conf.root[0] != '\0' && is(req->path[0], g->conf.root)) {
+        root = 1;
+    } else {
+        return NULL;
+    }
+    estoc_slice label = {NULL, 0};
+    if (req->path_n == root + 2) {
+        label = req->path[root];
+        if (label.len == 0) {
+            return NULL;
+        }
+    } else if (req->path_n != root + 1) {
+        return NULL;
+    }
+    *served = find_profile(g, label);
+    const estoc_resource *r = estoc_resource_named(req->path[req->path_n - 1]);
+    return *served != NULL && r != NULL && offers(*served, r->op) ? r : NULL;
+}
+
+/* The format of the answer, or ESTOC_FORMAT_NONE if Accept asks for one we do not have. E1. */
+static uint16_t choose_format(const estoc_resource *r, const estoc_served *s, uint16_t accept)
+{
+    if (accept == ESTOC_FORMAT_NONE) {
+        return r->response[0];
+    }
+    if (r->op == ESTOC_OP_CRTS && accept == ESTOC_FORMAT_CERT && s->cert.len == 0) {
+        return ESTOC_FORMAT_NONE;
+    }
+    return accept == r->response[0] || accept == r->response[1] ? accept : ESTOC_FORMAT_NONE;
+}
+
+static bool route_core(const estoc_request *req, estoc_route *route, estoc_answer *refusal)
+{
+    if (req->method != ESTOC_COAP_GET) {
+        estoc_refuse(refusal, ESTOC_COAP_METHOD_NOT_ALLOWED, "only GET here");
+        return false;
+    }
+    if (req->accept != ESTOC_FORMAT_NONE && req->accept != ESTOC_FORMAT_LINK) {
+        estoc_refuse(refusal, ESTOC_COAP_NOT_ACCEPTABLE, "only content format 40 here");
+        return false;
+    }
+    route->format = ESTOC_FORMAT_LINK;
+    return true;
+}
+
+bool estoc_route_find(const estoc_generation *g, const estoc_request *req, estoc_route *route,
+                      estoc_answer *refusal)
+{
+    *route = (estoc_route){ESTOC_OP_NONE, NULL, ESTOC_FORMAT_NONE};
+    if (req->path_n == 2 && is(req->path[0], ".well-known") && is(req->path[1], "core")) {
+        return route_core(req, route, refusal);
+    }
+    const estoc_resource *r = find_resource(g, req, &route->served);
+    if (r == NULL) {
+        estoc_refuse(refusal, ESTOC_COAP_NOT_FOUND, "no such resource");
+        return false;
+    }
+    if (req->method != r->method) {
+        estoc_refuse(refusal, ESTOC_COAP_METHOD_NOT_ALLOWED,
+                     r->method == ESTOC_COAP_GET ? "only GET here" : "only POST here");
+        return false;
+    }
+    if (r->request != ESTOC_FORMAT_NONE && req->content_format != r->request) {
+        estoc_refuse(refusal, ESTOC_COAP_UNSUPPORTED_FORMAT, "send content format 286");
+        return false;
+    }
+    route->op = r->op;
+    route->format = choose_format(r, route->served, req->accept);
+    if (route->format == ESTOC_FORMAT_NONE) {
+        estoc_refuse(refusal, ESTOC_COAP_NOT_ACCEPTABLE, "no answer in this content format");
+        return false;
+    }
+    return true;
+}
+
+static bool all_match(const estoc_link *link, const estoc_request *req)
+{
+    size_t n = req->query_n < ESTOC_REQUEST_QUERY_MAX ? req->query_n : ESTOC_REQUEST_QUERY_MAX;
+    for (size_t i = 0; i < n; i++) {
+        if (!estoc_link_matches(link, req->query[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_link(estoc_writer *w, const estoc_generation *g, const estoc_served *s,
+                     const estoc_resource *r, const estoc_request *req)
+{
+    char target[160];
+    const char *root = g->conf.root[0] != '\0' ? g->conf.root : ".well-known/est";
+    snprintf(target, sizeof target, "/%s%s%s/%s", root, s->profile[0] != '\0' ? "/" : "",
+             s->profile, r->name);
+    /* crts as one certificate only where there is exactly one. E1 */
+    const char *ct = r->op == ESTOC_OP_CRTS && s->cert.len == 0 ? "281" : r->ct;
+    estoc_link link = {
+        .target = estoc_slice_str(target), .rt = estoc_slice_str(r->rt), .ct = estoc_slice_str(ct)};
+    if (all_match(&link, req)) {
+        estoc_link_put(w, link.target, link.rt, link.ct);
+    }
+}
+
+static void put_links(estoc_writer *w, const estoc_generation *g, const estoc_request *req)
+{
+    for (size_t p = 0; p < g->served_n; p++) {
+        for (size_t i = 0; i < ESTOC_RESOURCES; i++) {
+            const estoc_resource *r = estoc_resource_at(i);
+            if (offers(&g->served[p], r->op)) {
+                put_link(w, g, &g->served[p], r, req);
+            }
+        }
+    }
+}
+
+static estoc_err get_core(const estoc_generation *g, const estoc_request *req, estoc_answer *answer)
+{
+    size_t cap = 256 + g->served_n * ESTOC_RESOURCES * 192;
+    uint8_t *body = malloc(cap);
+    if (body == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    estoc_writer w = estoc_writer_of((estoc_buf){body, cap});
+    put_links(&w, g, req);
+    size_t len;
+    estoc_err err = estoc_writer_end(&w, &len);
+    if (err) {
+        free(body);
+        return err;
+    }
+    answer->body = (estoc_slice){body, len};
+    answer->owner = body;
+    return ESTOC_OK;
+}
+
+estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,
+                          const estoc_request *req, estoc_answer *answer)
+{
+    *answer = (estoc_answer){.code = ESTOC_COAP_CONTENT, .format = route->format};
+    if (route->op == ESTOC_OP_CRTS) {
+        answer->body = route->format == ESTOC_FORMAT_CERT ? route->served->cert
+                                                          : estoc_blob_slice(route->served->certs);
+        return ESTOC_OK;
+    }
+    if (route->op == ESTOC_OP_ATT) {
+        answer->body = route->served->attributes;
+        return ESTOC_OK;
+    }
+    return get_core(g, req, answer);
+}

@@ -1,1 +1,136 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server.h"
+#include "udp.h"
+#include "worker.h"
+
+struct estoc_server {
+    estoc_generation *generation;
+    estoc_worker *workers;
+    size_t workers_n;
+    char addresses[ESTOC_LISTEN_MAX][80];
+    size_t addresses_n;
+};
+
+static size_t count_workers(const estoc_config *conf)
+{
+    long n = conf->workers > 0 ? (long)conf->workers : sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : (size_t)n;
+}
+
+/* Every worker binds the same addresses; a port of 0 is chosen once, by the first. */
+static estoc_err open_sockets(estoc_server *s, const estoc_config *conf, estoc_why *why)
+{
+    for (size_t i = 0; i < conf->listen_n; i++) {
+        uint16_t port = 0;
+        for (size_t n = 0; n < s->workers_n; n++) {
+            estoc_worker *w = &s->workers[n];
+            estoc_err err =
+                estoc_udp_open(conf->listen[i], port, &w->sockets[i], &w->ipv6[i], &port);
+            if (err) {
+                estoc_why_set(why, "cannot listen on %s: %s", conf->listen[i],
+                              err == ESTOC_E_CONFIG ? "not ADDRESS:PORT" : strerror(errno));
+                return err;
+            }
+            w->sockets_n = i + 1;
+        }
+        char host[64];
+        uint16_t unused;
+        if (estoc_address_split(conf->listen[i], host, sizeof host, &unused)) {
+            return ESTOC_E_CONFIG;
+        }
+        snprintf(s->addresses[i], sizeof s->addresses[i],
+                 strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+        s->addresses_n = i + 1;
+    }
+    return ESTOC_OK;
+}
+
+static estoc_err start_workers(estoc_server *s, const estoc_config *conf)
+{
+    for (size_t n = 0; n < s->workers_n; n++) {
+        estoc_err err =
+            estoc_worker_init(&s->workers[n], s->generation, conf->sessions_max / s->workers_n + 1);
+        if (err) {
+            return err;
+        }
+    }
+    for (size_t n = 0; n < s->workers_n; n++) {
+        estoc_err err = estoc_worker_start(&s->workers[n]);
+        if (err) {
+            return err;
+        }
+    }
+    return ESTOC_OK;
+}
+
+estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc_why *why)
+{
+    *out = NULL;
+    estoc_server *s = calloc(1, sizeof *s);
+    size_t n = count_workers(conf);
+    if (s != NULL) {
+        s->workers = calloc(n, sizeof *s->workers);
+    }
+    if (s == NULL || s->workers == NULL) {
+        free(s);
+        return ESTOC_E_MEMORY;
+    }
+    s->workers_n = n;
+    for (size_t i = 0; i < n; i++) {
+        estoc_worker_prepare(&s->workers[i]);
+    }
+    estoc_err err = estoc_generation_new(conf, &s->generation, why);
+    err = err ? err : open_sockets(s, conf, why);
+    err = err ? err : start_workers(s, conf);
+    if (err) {
+        estoc_server_stop(s);
+        return err;
+    }
+    *out = s;
+    return ESTOC_OK;
+}
+
+const char *estoc_server_address(const estoc_server *s, size_t i)
+{
+    return i < s->addresses_n ? s->addresses[i] : NULL;
+}
+
+estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_why *why)
+{
+    estoc_generation *g;
+    estoc_err err = estoc_generation_new(conf, &g, why);
+    if (err) {
+        return err;
+    }
+    for (size_t n = 0; n < s->workers_n; n++) {
+        estoc_worker_reload(&s->workers[n], estoc_generation_hold(g));
+    }
+    estoc_generation_release(s->generation);
+    s->generation = g;
+    return ESTOC_OK;
+}
+
+void estoc_server_stop(estoc_server *s)
+{
+    for (size_t n = 0; n < s->workers_n; n++) {
+        if (s->workers[n].started) {
+            estoc_worker_stop(&s->workers[n]);
+        }
+    }
+    for (size_t n = 0; n < s->workers_n; n++) {
+        if (s->workers[n].started) {
+            pthread_join(s->workers[n].thread, NULL);
+        }
+    }
+    for (size_t n = 0; n < s->workers_n; n++) {
+        estoc_worker_free(&s->workers[n]);
+    }
+    estoc_generation_release(s->generation);
+    free(s->workers);
+    free(s);
+}

@@ -1,1 +1,372 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <estoc/cert.h>
+
+#include "session.h"
+#include "worker.h"
+
+/* ------------------------------------------------------------------ what the responder asks for */
+
+static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
+{
+    estoc_session *s = ctx;
+    estoc_route route;
+    bool ok = estoc_route_find(s->generation, req, &route, refusal);
+    if (!ok) {
+        char code[8];
+        snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(refusal->code),
+                 ESTOC_COAP_DETAIL(refusal->code));
+        char peer[ESTOC_PATH_TEXT_MAX];
+        estoc_log(ESTOC_LOG_INFO, "coap", "peer",
+                  estoc_path_text(&s->entry.path, peer, sizeof peer), "result", "refused", "code",
+                  code, "why", (const char *)refusal->body.ptr, NULL);
+    }
+    return ok;
+}
+
+/* B2: bodies in assembly are counted over all sessions. */
+static bool body_room(void *ctx, size_t need, estoc_buf *body)
+{
+    estoc_session *s = ctx;
+    estoc_generation *g = s->generation;
+    if (body->ptr == NULL && atomic_fetch_add(&g->bodies, 1) >= g->conf.bodies_max) {
+        atomic_fetch_sub(&g->bodies, 1);
+        return false;
+    }
+    size_t cap = body->cap > 0 ? body->cap : 1024;
+    while (cap < need) {
+        cap *= 2;
+    }
+    uint8_t *more = realloc(body->ptr, cap);
+    if (more == NULL) {
+        if (body->ptr == NULL) {
+            atomic_fetch_sub(&g->bodies, 1);
+        }
+        return false;
+    }
+    *body = (estoc_buf){more, cap};
+    return true;
+}
+
+static void body_put(void *ctx, estoc_buf body)
+{
+    estoc_session *s = ctx;
+    if (body.ptr != NULL) {
+        estoc_wipe(body.ptr, body.cap);
+        free(body.ptr);
+        atomic_fetch_sub(&s->generation->bodies, 1);
+    }
+}
+
+static void answer_put(void *ctx, void *owner)
+{
+    (void)ctx;
+    free(owner);
+}
+
+static const estoc_responder_ops responder_ops = {admit, body_room, body_put, answer_put};
+
+/* ------------------------------------------------------------------------------- birth and death */
+
+estoc_session *estoc_session_new(struct estoc_worker *w, estoc_generation *g)
+{
+    estoc_session *s = calloc(1, sizeof *s);
+    if (s != NULL) {
+        s->worker = w;
+        s->generation = estoc_generation_hold(g);
+    }
+    return s;
+}
+
+static void free_session(estoc_session *s)
+{
+    if (s->open != NULL) {
+        estoc_responder_close(&s->open->responder);
+        estoc_wipe(s->open, sizeof *s->open);
+        free(s->open);
+    }
+    if (s->dtls != NULL) {
+        estoc_dtls_free(s->dtls);
+    }
+    estoc_generation_release(s->generation);
+    free(s);
+}
+
+void estoc_session_end(estoc_session *s)
+{
+    s->gone = true;
+    if (s->pending == 0) {
+        free_session(s);
+    }
+}
+
+/* A ClientHello record: header of 13 bytes, handshake header of 12, version of 2, then the random. */
+#define HELLO_RANDOM_AT 27u
+
+void estoc_session_begin(estoc_session *s, estoc_ms now, estoc_slice hello)
+{
+    s->idle_at = now + (estoc_ms)s->generation->conf.handshake_s * 1000u;
+    if (hello.len >= HELLO_RANDOM_AT + sizeof s->hello_random) {
+        memcpy(s->hello_random, hello.ptr + HELLO_RANDOM_AT, sizeof s->hello_random);
+    }
+}
+
+bool estoc_session_same_hello(const estoc_session *s, estoc_slice dg)
+{
+    return dg.len >= HELLO_RANDOM_AT + sizeof s->hello_random &&
+           memcmp(dg.ptr + HELLO_RANDOM_AT, s->hello_random, sizeof s->hello_random) == 0;
+}
+
+/* --------------------------------------------------------------------------------- the handshake */
+
+static bool opened(estoc_session *s)
+{
+    const estoc_config *conf = &s->generation->conf;
+    s->open = calloc(1, sizeof *s->open);
+    if (s->open == NULL) {
+        return false;
+    }
+    estoc_responder_cfg cfg = {
+        .ops = &responder_ops,
+        .ctx = s,
+        .random = estoc_random_system(),
+        .tx = estoc_transmission_default(),
+        .replies = {s->open->replies, sizeof s->open->replies},
+        .message_max = estoc_dtls_message_max(s->dtls),
+        .body_max = conf->body_max,
+    };
+    if (estoc_responder_init(&s->open->responder, &cfg)) {
+        free(s->open);
+        s->open = NULL;
+        return false;
+    }
+    estoc_cert cert;
+    estoc_buf text = {(uint8_t *)s->open->subject, sizeof s->open->subject};
+    if (estoc_cert_parse(&cert, estoc_dtls_peer_cert(s->dtls)) == ESTOC_OK) {
+        estoc_name_text(cert.subject, text);
+    }
+    char peer[ESTOC_PATH_TEXT_MAX];
+    estoc_log(ESTOC_LOG_DEBUG, "dtls", "peer", estoc_path_text(&s->entry.path, peer, sizeof peer),
+              "result", "open", "subject", s->open->subject, "cipher", estoc_dtls_cipher(s->dtls),
+              NULL);
+    return true;
+}
+
+static void log_refused(const estoc_session *s)
+{
+    char peer[ESTOC_PATH_TEXT_MAX];
+    estoc_log(ESTOC_LOG_WARN, "dtls", "peer", estoc_path_text(&s->entry.path, peer, sizeof peer),
+              "result", "refused", "why", estoc_dtls_why(s->dtls), NULL);
+}
+
+/* --------------------------------------------------------------------------------- the exchanges */
+
+/* On the authority's thread: encode, and hand over to the worker. */
+static void decided(void *ctx, const estoc_verdict *v)
+{
+    estoc_late *late = ctx;
+    estoc_answer *a = &late->answer;
+    if (v->err == ESTOC_OK) {
+        size_t room = v->cert.len + 128;
+        uint8_t *body = malloc(room);
+        size_t len = 0;
+        estoc_err err = body != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+        if (!err && late->route.format == ESTOC_FORMAT_CERTS) {
+            err = estoc_certs_build(&v->cert, 1, (estoc_buf){body, room}, &len);
+        } else if (!err) {
+            memcpy(body, v->cert.ptr, v->cert.len);
+            len = v->cert.len;
+        }
+        if (!err) {
+            *a = (estoc_answer){.code = ESTOC_COAP_CHANGED,
+                                .format = late->route.format,
+                                .body = {body, len},
+                                .owner = body};
+        } else {
+            free(body);
+            estoc_refuse(a, estoc_err_coap_code(err), estoc_err_text(err));
+        }
+    } else {
+        snprintf(late->text, sizeof late->text, "%s", v->text != NULL ? v->text : "");
+        estoc_refuse(a, estoc_err_coap_code(v->err), late->text);
+        a->has_max_age =
+            a->code == ESTOC_COAP_UNAVAILABLE || a->code == ESTOC_COAP_TOO_MANY_REQUESTS;
+        a->max_age_s = v->retry_s > 0 ? v->retry_s : 5;
+    }
+    estoc_worker_late(late->session->worker, late);
+}
+
+static estoc_err ask_authority(estoc_session *s, const estoc_request *req)
+{
+    estoc_late *late = calloc(1, sizeof *late);
+    if (late == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    late->session = s;
+    late->route = s->route;
+    char peer[ESTOC_PATH_TEXT_MAX];
+    estoc_enrollment e = {.op = s->route.op,
+                          .profile = s->route.served->profile,
+                          .client_cert = estoc_dtls_peer_cert(s->dtls),
+                          .csr = req->body,
+                          .peer = estoc_path_text(&s->entry.path, peer, sizeof peer),
+                          .done = decided,
+                          .ctx = late};
+    s->pending++;
+    s->worker->pending++;
+    estoc_err err = s->generation->authority->ops->enroll(s->generation->authority, &e);
+    if (err) {
+        s->pending--;
+        s->worker->pending--;
+        free(late);
+    }
+    return err;
+}
+
+static void log_request(const estoc_session *s, const estoc_answer *a, estoc_ms now)
+{
+    char peer[ESTOC_PATH_TEXT_MAX], code[8], bytes[24], ms[24];
+    snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(a->code), ESTOC_COAP_DETAIL(a->code));
+    snprintf(bytes, sizeof bytes, "%zu", a->body.len);
+    snprintf(ms, sizeof ms, "%llu", (unsigned long long)(now - s->asked_at));
+    estoc_log(ESTOC_LOG_DEBUG, "coap", "peer", estoc_path_text(&s->entry.path, peer, sizeof peer),
+              "op", estoc_route_name(&s->route), "code", code, "bytes", bytes, "ms", ms, NULL);
+}
+
+static void serve(estoc_session *s, estoc_ms now)
+{
+    const estoc_request *req = estoc_responder_request(&s->open->responder);
+    estoc_answer answer = {0};
+    s->asked_at = now;
+    if (estoc_route_find(s->generation, req, &s->route, &answer)) {
+        estoc_err err;
+        if (s->route.op == ESTOC_OP_SEN || s->route.op == ESTOC_OP_SREN) {
+            err = ask_authority(s, req);
+            if (!err) {
+                return; /* the verdict comes later */
+            }
+        } else {
+            err = estoc_route_get(s->generation, &s->route, req, &answer);
+        }
+        if (err) {
+            estoc_refuse(&answer, estoc_err_coap_code(err), estoc_err_text(err));
+            answer.has_max_age = true;
+            answer.max_age_s = 5;
+        }
+    }
+    log_request(s, &answer, now);
+    if (estoc_responder_answer(&s->open->responder, now, &answer)) {
+        estoc_log(ESTOC_LOG_ERROR, "coap", "result", "the responder did not take an answer", NULL);
+    }
+}
+
+static bool flush(estoc_session *s, estoc_ms now)
+{
+    uint8_t message[ESTOC_MESSAGE_MAX];
+    for (;;) {
+        size_t len;
+        if (estoc_responder_output(&s->open->responder, now, (estoc_buf){message, sizeof message},
+                                   &len) != ESTOC_OK ||
+            len == 0) {
+            return true;
+        }
+        if (estoc_dtls_write(s->dtls, (estoc_slice){message, len}) != ESTOC_OK) {
+            return estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_OPEN;
+        }
+    }
+}
+
+static bool read_messages(estoc_session *s, estoc_ms now)
+{
+    uint8_t message[ESTOC_DATAGRAM_MAX];
+    for (;;) {
+        size_t len;
+        if (estoc_dtls_read(s->dtls, (estoc_buf){message, sizeof message}, &len) != ESTOC_OK ||
+            len == 0) {
+            return true;
+        }
+        s->idle_at = now + (estoc_ms)s->generation->conf.idle_s * 1000u;
+        if (estoc_responder_input(&s->open->responder, now, (estoc_slice){message, len})) {
+            estoc_log(ESTOC_LOG_ERROR, "coap", "result", "the responder did not take input", NULL);
+        }
+        if ((estoc_responder_state(&s->open->responder) & ESTOC_RESPONDER_REQUEST) != 0 &&
+            s->pending == 0) {
+            serve(s, now);
+        }
+        if (!flush(s, now)) {
+            return false;
+        }
+    }
+}
+
+/* What both a datagram and a deadline may lead to. */
+static bool settle(estoc_session *s, estoc_dtls_state state, estoc_ms now)
+{
+    if (state == ESTOC_DTLS_FAILED && s->open == NULL) {
+        log_refused(s);
+    }
+    if (state == ESTOC_DTLS_FAILED || (state == ESTOC_DTLS_CLOSED && s->open == NULL)) {
+        return false;
+    }
+    if (s->open == NULL && state == ESTOC_DTLS_OPEN) {
+        s->idle_at = now + (estoc_ms)s->generation->conf.idle_s * 1000u;
+        if (!opened(s)) {
+            return false;
+        }
+    }
+    if (s->open != NULL && !read_messages(s, now)) {
+        return false;
+    }
+    return estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_OPEN ||
+           estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_HANDSHAKE;
+}
+
+bool estoc_session_input(estoc_session *s, estoc_ms now, estoc_slice dg)
+{
+    return settle(s, estoc_dtls_input(s->dtls, now, dg), now);
+}
+
+bool estoc_session_tick(estoc_session *s, estoc_ms now)
+{
+    if (now >= s->idle_at && s->pending == 0) {
+        estoc_dtls_close(s->dtls);
+        if (s->open == NULL) {
+            log_refused(s);
+        }
+        return false;
+    }
+    if (!settle(s, estoc_dtls_tick(s->dtls, now), now)) {
+        return false;
+    }
+    return s->open == NULL || flush(s, now);
+}
+
+bool estoc_session_answer(estoc_session *s, estoc_ms now, const estoc_late *late)
+{
+    s->route = late->route;
+    log_request(s, &late->answer, now);
+    if (estoc_responder_answer(&s->open->responder, now, &late->answer)) {
+        estoc_log(ESTOC_LOG_ERROR, "coap", "result", "the responder did not take a verdict", NULL);
+    }
+    return flush(s, now);
+}
+
+estoc_ms estoc_session_deadline(const estoc_session *s)
+{
+    estoc_ms at = s->idle_at;
+    estoc_ms dtls = estoc_dtls_deadline(s->dtls);
+    estoc_ms coap = s->open != NULL ? estoc_responder_deadline(&s->open->responder) : ESTOC_NEVER;
+    at = dtls < at ? dtls : at;
+    return coap < at ? coap : at;
+}
+
+#define BUSY_MS 300u /* a peer that wrote this recently may be fetching blocks */
+
+bool estoc_session_busy(const estoc_session *s, estoc_ms now)
+{
+    estoc_ms idle = (estoc_ms)s->generation->conf.idle_s * 1000u;
+    return s->pending > 0 || s->open == NULL || now + idle < s->idle_at + BUSY_MS;
+}

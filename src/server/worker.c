@@ -1,1 +1,369 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "udp.h"
+#include "worker.h"
+
+#define DRAIN_MS      4000u /* a stop waits this long for what is in flight */
+#define BURST         64    /* datagrams read from a socket before the others get their turn */
+#define POLL_DRAIN_MS 50
+
+/* ------------------------------------------------------------------------------------- sessions */
+
+static void send_datagram(void *ctx, estoc_slice dg)
+{
+    estoc_session *s = ctx;
+    estoc_worker_send(s->worker, &s->entry.path, dg);
+}
+
+void estoc_worker_send(estoc_worker *w, const estoc_path *path, estoc_slice dg)
+{
+    estoc_udp_send(w->sockets[path->socket], w->ipv6[path->socket], path, dg);
+}
+
+static void end_session(estoc_worker *w, estoc_session *s)
+{
+    estoc_table_remove(&w->table, &s->entry);
+    estoc_session_end(s);
+}
+
+static void settle(estoc_worker *w, estoc_session *s, bool alive)
+{
+    if (alive) {
+        estoc_table_move(&w->table, &s->entry, estoc_session_deadline(s));
+    } else {
+        end_session(w, s);
+    }
+}
+
+/* The address has shown that it can receive: a new association, and whatever was there before at
+ * this address is over and leaves nothing behind (D10, X7). */
+static void accept_session(estoc_worker *w, estoc_session *fresh, estoc_session *old, estoc_ms now)
+{
+    if (old != NULL) {
+        end_session(w, old);
+    }
+    if (estoc_table_add(&w->table, &fresh->entry, estoc_session_deadline(fresh))) {
+        if (!w->table_full_logged) {
+            estoc_log(ESTOC_LOG_WARN, "worker", "result", "no room for more sessions", "key",
+                      "sessions_max", NULL);
+            w->table_full_logged = true;
+        }
+        estoc_session_end(fresh);
+        return;
+    }
+    w->table_full_logged = false;
+    /* the ClientHello may have been all that was needed to fail */
+    settle(w, fresh, estoc_session_tick(fresh, now));
+}
+
+/* A ClientHello from an address without a session, or that is not the one its session began with. */
+static void listen_datagram(estoc_worker *w, const estoc_path *path, estoc_session *old,
+                            estoc_ms now, estoc_slice dg)
+{
+    if (w->stop_by != ESTOC_NEVER) {
+        return;
+    }
+    uint8_t peer[20];
+    memcpy(peer, path->peer, 16);
+    peer[16] = (uint8_t)(path->port >> 8);
+    peer[17] = (uint8_t)path->port;
+    peer[18] = (uint8_t)(path->socket >> 8);
+    peer[19] = (uint8_t)path->socket;
+    /* one session is kept ready, so that an unverified datagram allocates nothing (D5) */
+    if (w->spare == NULL) {
+        w->spare = estoc_session_new(w, w->generation);
+        if (w->spare == NULL) {
+            return;
+        }
+    }
+    estoc_session *fresh = w->spare;
+    fresh->entry.path = *path;
+    uint8_t reply[ESTOC_DATAGRAM_MAX];
+    size_t reply_len = 0;
+    estoc_dtls_out out = {fresh, send_datagram};
+    estoc_dtls_verdict v =
+        estoc_dtls_listen(w->listener, (estoc_slice){peer, sizeof peer}, now, dg,
+                          (estoc_buf){reply, sizeof reply}, &reply_len, out, &fresh->dtls);
+    if (v == ESTOC_DTLS_ACCEPT) {
+        w->spare = NULL;
+        estoc_session_begin(fresh, now, dg);
+        accept_session(w, fresh, old, now);
+        return;
+    }
+    /* D5: never more out than in, whatever the library says */
+    if (v == ESTOC_DTLS_REPLY && reply_len <= dg.len) {
+        estoc_worker_send(w, path, (estoc_slice){reply, reply_len});
+    }
+}
+
+static void take_datagram(estoc_worker *w, const estoc_path *path, estoc_ms now, estoc_slice dg)
+{
+    estoc_session *s = (estoc_session *)estoc_table_find(&w->table, path);
+    bool hello = estoc_dtls_is_client_hello(dg);
+    if (s != NULL && (!hello || estoc_session_same_hello(s, dg))) {
+        settle(w, s, estoc_session_input(s, now, dg));
+    } else if (hello) {
+        listen_datagram(w, path, s, now, dg);
+    }
+}
+
+static void read_socket(estoc_worker *w, size_t i)
+{
+    uint8_t dg[ESTOC_DATAGRAM_MAX];
+    for (int n = 0; n < BURST; n++) {
+        estoc_path path = {.socket = (uint16_t)i};
+        size_t len;
+        if (!estoc_udp_receive(w->sockets[i], &path, (estoc_buf){dg, sizeof dg}, &len)) {
+            return;
+        }
+        take_datagram(w, &path, estoc_now_ms(), (estoc_slice){dg, len});
+    }
+}
+
+static void run_deadlines(estoc_worker *w)
+{
+    estoc_ms now = estoc_now_ms();
+    estoc_entry *e;
+    while ((e = estoc_table_first(&w->table)) != NULL && e->deadline <= now) {
+        estoc_session *s = (estoc_session *)e;
+        settle(w, s, estoc_session_tick(s, now));
+        /* a deadline that stays in the past would spin: give it the next millisecond */
+        if (estoc_table_first(&w->table) == e && e->deadline <= now) {
+            estoc_table_move(&w->table, e, now + 1);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------- the queue */
+
+static void wake(estoc_worker *w)
+{
+    uint64_t one = 1;
+    if (write(w->wake, &one, sizeof one) != sizeof one) {
+        /* the counter is full: the worker is awake already */
+        return;
+    }
+}
+
+void estoc_worker_late(estoc_worker *w, estoc_late *late)
+{
+    late->next = NULL;
+    pthread_mutex_lock(&w->lock);
+    bool first = w->late_first == NULL;
+    if (first) {
+        w->late_first = late;
+    } else {
+        w->late_last->next = late;
+    }
+    w->late_last = late;
+    if (first) {
+        wake(w);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+void estoc_worker_reload(estoc_worker *w, estoc_generation *g)
+{
+    pthread_mutex_lock(&w->lock);
+    estoc_generation_release(w->next_generation);
+    w->next_generation = g;
+    wake(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void estoc_worker_stop(estoc_worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->stop_asked = true;
+    wake(w);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void take_late(estoc_worker *w, estoc_late *late, estoc_ms now)
+{
+    estoc_session *s = late->session;
+    s->pending--;
+    w->pending--;
+    if (s->gone) {
+        free(late->answer.owner);
+        estoc_session_end(s);
+    } else {
+        settle(w, s, estoc_session_answer(s, now, late));
+    }
+    free(late);
+}
+
+static void take_generation(estoc_worker *w, estoc_generation *g)
+{
+    estoc_dtls_listener *l;
+    if (estoc_dtls_listener_new(g->dtls, &l)) {
+        estoc_log(ESTOC_LOG_ERROR, "worker", "result", "reload failed: out of memory", NULL);
+        estoc_generation_release(g);
+        return;
+    }
+    if (w->spare != NULL) {
+        estoc_session_end(w->spare);
+        w->spare = NULL;
+    }
+    estoc_dtls_listener_free(w->listener);
+    estoc_generation_release(w->generation);
+    w->listener = l;
+    w->generation = g;
+}
+
+static void read_queue(estoc_worker *w)
+{
+    uint64_t count;
+    if (read(w->wake, &count, sizeof count) < 0) {
+        return;
+    }
+    pthread_mutex_lock(&w->lock);
+    estoc_late *late = w->late_first;
+    estoc_generation *g = w->next_generation;
+    bool stop = w->stop_asked;
+    w->late_first = w->late_last = NULL;
+    w->next_generation = NULL;
+    pthread_mutex_unlock(&w->lock);
+    estoc_ms now = estoc_now_ms();
+    while (late != NULL) {
+        estoc_late *next = late->next;
+        take_late(w, late, now);
+        late = next;
+    }
+    if (g != NULL) {
+        take_generation(w, g);
+    }
+    if (stop && w->stop_by == ESTOC_NEVER) {
+        w->stop_by = now + DRAIN_MS;
+    }
+}
+
+/* -------------------------------------------------------------------------------------- the loop */
+
+static bool all_idle(const estoc_worker *w, estoc_ms now)
+{
+    for (size_t i = 0; i < w->table.n; i++) {
+        if (estoc_session_busy((const estoc_session *)w->table.heap[i], now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool stopped(const estoc_worker *w)
+{
+    estoc_ms now = estoc_now_ms();
+    return w->stop_by != ESTOC_NEVER && (now >= w->stop_by || all_idle(w, now));
+}
+
+static int timeout_of(const estoc_worker *w)
+{
+    const estoc_entry *e = estoc_table_first(&w->table);
+    estoc_ms now = estoc_now_ms();
+    estoc_ms wait = e == NULL ? 3600000u : e->deadline > now ? e->deadline - now : 0;
+    if (w->stop_by != ESTOC_NEVER && wait > POLL_DRAIN_MS) {
+        wait = POLL_DRAIN_MS;
+    }
+    return wait < 3600000u ? (int)wait : 3600000;
+}
+
+static void *run(void *ctx)
+{
+    estoc_worker *w = ctx;
+    struct pollfd fds[ESTOC_LISTEN_MAX + 1];
+    for (size_t i = 0; i < w->sockets_n; i++) {
+        fds[i] = (struct pollfd){.fd = w->sockets[i], .events = POLLIN};
+    }
+    fds[w->sockets_n] = (struct pollfd){.fd = w->wake, .events = POLLIN};
+    while (!stopped(w)) {
+        int n = poll(fds, (nfds_t)w->sockets_n + 1, timeout_of(w));
+        if (n < 0 && errno != EINTR) {
+            estoc_log(ESTOC_LOG_ERROR, "worker", "result", "poll failed", "why", strerror(errno),
+                      NULL);
+            break;
+        }
+        for (size_t i = 0; n > 0 && i < w->sockets_n; i++) {
+            if (fds[i].revents != 0) {
+                read_socket(w, i);
+            }
+        }
+        if (n > 0 && fds[w->sockets_n].revents != 0) {
+            read_queue(w);
+        }
+        run_deadlines(w);
+    }
+    while (w->table.n > 0) {
+        estoc_session *s = (estoc_session *)w->table.heap[0];
+        estoc_dtls_close(s->dtls);
+        end_session(w, s);
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------- birth and death */
+
+void estoc_worker_prepare(estoc_worker *w)
+{
+    w->wake = -1;
+    w->stop_by = ESTOC_NEVER;
+    pthread_mutex_init(&w->lock, NULL);
+}
+
+estoc_err estoc_worker_init(estoc_worker *w, estoc_generation *g, size_t sessions_max)
+{
+    uint64_t seed;
+    estoc_random random = estoc_random_system();
+    if (!random.fill(random.ctx, (uint8_t *)&seed, sizeof seed)) {
+        return ESTOC_E_RANDOM;
+    }
+    estoc_err err = estoc_table_init(&w->table, sessions_max, seed);
+    err = err ? err : estoc_dtls_listener_new(g->dtls, &w->listener);
+    if (err) {
+        return err;
+    }
+    w->generation = estoc_generation_hold(g);
+    w->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return w->wake >= 0 ? ESTOC_OK : ESTOC_E_SYSTEM;
+}
+
+estoc_err estoc_worker_start(estoc_worker *w)
+{
+    w->started = pthread_create(&w->thread, NULL, run, w) == 0;
+    return w->started ? ESTOC_OK : ESTOC_E_SYSTEM;
+}
+
+void estoc_worker_free(estoc_worker *w)
+{
+    /* the authority gives every verdict it owes; nobody is left to hear these */
+    while (w->pending > 0) {
+        struct pollfd fd = {.fd = w->wake, .events = POLLIN};
+        if (poll(&fd, 1, -1) > 0) {
+            read_queue(w);
+        }
+    }
+    if (w->spare != NULL) {
+        estoc_session_end(w->spare);
+    }
+    if (w->listener != NULL) {
+        estoc_dtls_listener_free(w->listener);
+    }
+    estoc_generation_release(w->generation);
+    estoc_generation_release(w->next_generation);
+    estoc_table_free(&w->table);
+    for (size_t i = 0; i < w->sockets_n; i++) {
+        close(w->sockets[i]);
+    }
+    if (w->wake >= 0) {
+        close(w->wake);
+    }
+    /* whoever put the last verdict has let go of the lock */
+    pthread_mutex_lock(&w->lock);
+    pthread_mutex_unlock(&w->lock);
+    pthread_mutex_destroy(&w->lock);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca.h"
+#include "generation.h"
+
+/* UDP payload of the largest datagram: an IPv6 header is the longer one. D7. */
+#define IP_UDP_BYTES 48u
+
+static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
+{
+    const estoc_config *c = &g->conf;
+    estoc_err err = estoc_certs_load(c->ca_chain, &g->ca_chain, why);
+    err = err ? err : estoc_key_load(c->ca_key, &g->ca_key, why);
+    err = err ? err : estoc_certs_load(c->server_chain, &g->server_chain, why);
+    err = err ? err : estoc_key_load(c->server_key, &g->server_key, why);
+    err = err ? err : estoc_certs_load(c->client_anchors, &g->anchors, why);
+    return err;
+}
+
+static estoc_err open_authority(estoc_generation *g, estoc_why *why)
+{
+    estoc_profile profiles[ESTOC_PROFILES_MAX];
+    for (size_t i = 0; i < g->conf.profiles_n; i++) {
+        /* the copy of the configuration moved the bytes the slice points to */
+        estoc_profile_conf *p = &g->conf.profiles[i];
+        p->profile.attributes.ptr = p->attributes;
+        profiles[i] = p->profile;
+    }
+    estoc_ca_cfg cfg = {.store_url = g->conf.store,
+                        .chain = &g->ca_chain,
+                        .key = g->ca_key,
+                        .profiles = profiles,
+                        .profiles_n = g->conf.profiles_n,
+                        .retry_window_s = g->conf.retry_window_s};
+    return estoc_ca_open(&cfg, &g->authority, why);
+}
+
+static estoc_err serve_profile(estoc_generation *g, const char *profile)
+{
+    estoc_served *s = &g->served[g->served_n];
+    const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
+    estoc_slice list[16];
+    size_t n = anchors->n < 16 ? anchors->n : 16;
+    size_t room = 64;
+    for (size_t i = 0; i < n; i++) {
+        list[i] = estoc_blob_slice(anchors->at[i]);
+        room += list[i].len;
+    }
+    s->profile = profile;
+    s->attributes = g->authority->ops->attributes(g->authority, profile);
+    s->cert = n == 1 ? list[0] : (estoc_slice){NULL, 0};
+    s->certs.ptr = malloc(room);
+    if (s->certs.ptr == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    g->served_n++;
+    return estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
+}
+
+static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
+{
+    estoc_dtls_server_cfg cfg = {.chain = &g->server_chain,
+                                 .key = g->server_key,
+                                 .anchors = &g->anchors,
+                                 .payload_max = g->conf.mtu - IP_UDP_BYTES,
+                                 .timeout_ms = g->conf.dtls_timeout_ms};
+    return estoc_dtls_server_new(&cfg, &g->dtls, why);
+}
+
+estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out, estoc_why *why)
+{
+    *out = NULL;
+    estoc_generation *g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    g->conf = *conf;
+    atomic_init(&g->refs, 1);
+    estoc_err err = load_credentials(g, why);
+    err = err ? err : open_authority(g, why);
+    for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
+        err = serve_profile(g, g->conf.profiles[i].profile.name);
+    }
+    err = err ? err : open_dtls(g, why);
+    if (err) {
+        estoc_generation_release(g);
+        return err;
+    }
+    *out = g;
+    return ESTOC_OK;
+}
+
+estoc_generation *estoc_generation_hold(estoc_generation *g)
+{
+    atomic_fetch_add(&g->refs, 1);
+    return g;
+}
+
+void estoc_generation_release(estoc_generation *g)
+{
+    if (g == NULL || atomic_fetch_sub(&g->refs, 1) != 1) {
+        return;
+    }
+    if (g->authority != NULL) {
+        g->authority->ops->close(g->authority);
+    }
+    if (g->dtls != NULL) {
+        estoc_dtls_server_free(g->dtls);
+    }
+    for (size_t i = 0; i < g->served_n; i++) {
+        estoc_blob_free(&g->served[i].certs);
+    }
+    estoc_key_free(g->ca_key);
+    estoc_key_free(g->server_key);
+    estoc_blobs_free(&g->ca_chain);
+    estoc_blobs_free(&g->server_chain);
+    estoc_blobs_free(&g->anchors);
+    free(g);
+}

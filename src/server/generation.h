@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * All that one reading of the configuration gives: settings, credentials, anchors, authority. A
+ * reload (SIGHUP) makes a new one; associations keep the one they began with until they end.
+ * Immutable once made; counted references, any thread.
+ */
+#ifndef ESTOC_GENERATION_H
+#define ESTOC_GENERATION_H
+
+#include <stdatomic.h>
+
+#include "authority.h"
+#include "config.h"
+#include "dtls.h"
+
+/** What a profile serves, ready to send. */
+typedef struct estoc_served {
+    const char *profile; /* "" for the default */
+    estoc_blob certs;    /* format 281 */
+    estoc_slice cert;    /* format 287: the only anchor, or empty if there are several */
+    estoc_slice attributes;
+} estoc_served;
+
+typedef struct estoc_generation {
+    estoc_config conf;
+    estoc_blobs ca_chain, server_chain, anchors;
+    estoc_key *ca_key, *server_key;
+    estoc_authority *authority;
+    estoc_dtls_server *dtls;
+    estoc_served served[ESTOC_PROFILES_MAX];
+    size_t served_n;
+    atomic_uint refs;
+    atomic_uint bodies; /* request bodies in assembly, all workers (B2) */
+} estoc_generation;
+
+/** Takes over `conf` by copy. @return 0 with one reference; else `why` is filled */
+ESTOC_MUST_USE estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out,
+                                              estoc_why *why);
+estoc_generation *estoc_generation_hold(estoc_generation *g);
+/** The last release finishes the authority's queue and frees everything. */
+void estoc_generation_release(estoc_generation *g);
+
+#endif

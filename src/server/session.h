@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One association: DTLS, then CoAP, then the EST resources. Lives on one worker; nothing in it
+ * outlives it (X7). A late verdict of the authority finds it through the worker's queue.
+ */
+#ifndef ESTOC_SESSION_H
+#define ESTOC_SESSION_H
+
+#include <estoc/responder.h>
+
+#include "dispatch.h"
+#include "dtls.h"
+#include "table.h"
+
+#define ESTOC_REPLIES_LEN 2560u /* bytes of sent replies kept for duplicates (C1) */
+
+struct estoc_worker;
+
+/** What a session needs once its handshake is done; on the heap only then. */
+typedef struct estoc_open {
+    estoc_responder responder;
+    uint8_t replies[ESTOC_REPLIES_LEN];
+    char subject[256]; /* of the client certificate, for the log */
+} estoc_open;
+
+typedef struct estoc_session {
+    estoc_entry entry; /* first: the table gives entries back */
+    struct estoc_worker *worker;
+    estoc_generation *generation;
+    estoc_dtls *dtls;
+    estoc_open *open;
+    estoc_route route;        /* of the request in hand */
+    estoc_ms asked_at;        /* when it was handed on */
+    uint8_t hello_random[32]; /* of the ClientHello that began it */
+    estoc_ms idle_at;         /* closed when nothing has come until then */
+    unsigned pending;         /* verdicts still to come */
+    bool gone;                /* out of the table, kept for its verdicts */
+} estoc_session;
+
+/** A verdict on its way from the authority's thread to the worker. */
+typedef struct estoc_late {
+    struct estoc_late *next;
+    estoc_session *session;
+    estoc_answer answer; /* owner: heap, or NULL */
+    char text[65];       /* an error's diagnostic, what answer.body points to */
+    estoc_route route;
+} estoc_late;
+
+/** An empty session that holds the generation; NULL if there is no memory. */
+estoc_session *estoc_session_new(struct estoc_worker *w, estoc_generation *g);
+/** Its `dtls` and path are set, and `hello` is the datagram that began it. */
+void estoc_session_begin(estoc_session *s, estoc_ms now, estoc_slice hello);
+/** Frees at once, or when the last verdict has come. Not in a table any more. */
+void estoc_session_end(estoc_session *s);
+
+/** Whether a datagram is a copy of the ClientHello that began this session. */
+bool estoc_session_same_hello(const estoc_session *s, estoc_slice dg);
+
+/** A datagram came. @return false: the session is over, end it */
+bool estoc_session_input(estoc_session *s, estoc_ms now, estoc_slice dg);
+/** Its deadline came. @return false: the session is over, end it */
+bool estoc_session_tick(estoc_session *s, estoc_ms now);
+/** A verdict came (the session is not gone). Takes over the answer's owner. */
+bool estoc_session_answer(estoc_session *s, estoc_ms now, const estoc_late *late);
+estoc_ms estoc_session_deadline(const estoc_session *s);
+/** Whether something is under way that a clean stop should let finish. */
+bool estoc_session_busy(const estoc_session *s, estoc_ms now);
+
+#endif
