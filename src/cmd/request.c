@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "request.h"
+
+/* The [n] of GeneralName.                                              RFC 5280 section 4.2.1.6 */
+enum { NAME_EMAIL = 1, NAME_DNS = 2, NAME_URI = 6, NAME_IP = 7 };
+
+static const uint8_t san_oid[] = {0x55, 0x1d, 0x11};
+
+static bool put_address(estoc_writer *w, const char *text)
+{
+    uint8_t address[16];
+    size_t len = 0;
+    if (inet_pton(AF_INET, text, address) == 1) {
+        len = 4;
+    } else if (inet_pton(AF_INET6, text, address) == 1) {
+        len = 16;
+    }
+    if (len > 0) {
+        estoc_der_put(w, ESTOC_DER_CONTEXT(NAME_IP), estoc_slice_of(address, len));
+    }
+    return len > 0;
+}
+
+/* IA5String: anything else would be refused, or worse, understood differently. */
+static bool put_text(estoc_writer *w, uint8_t kind, const char *text)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f) {
+            return false;
+        }
+    }
+    estoc_der_put(w, ESTOC_DER_CONTEXT(kind), estoc_slice_of(text, len));
+    return len > 0;
+}
+
+static bool put_name(estoc_writer *w, const char *name)
+{
+    static const struct {
+        const char *prefix;
+        uint8_t kind;
+    } kinds[] = {{"dns:", NAME_DNS}, {"ip:", NAME_IP}, {"uri:", NAME_URI}, {"email:", NAME_EMAIL}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t len = strlen(kinds[i].prefix);
+        if (strncmp(name, kinds[i].prefix, len) == 0) {
+            return kinds[i].kind == NAME_IP ? put_address(w, name + len)
+                                            : put_text(w, kinds[i].kind, name + len);
+        }
+    }
+    return put_address(w, name) || put_text(w, NAME_DNS, name);
+}
+
+estoc_err estoc_san_build(const char *const *names, size_t n, estoc_buf out, size_t *len,
+                          estoc_why *why)
+{
+    *len = 0;
+    if (n == 0) {
+        return ESTOC_OK;
+    }
+    estoc_writer w = estoc_writer_of(out);
+    size_t mark = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    for (size_t i = 0; i < n; i++) {
+        if (!put_name(&w, names[i])) {
+            estoc_why_set(why, "--san %s: write dns:NAME, ip:ADDRESS, uri:URI or email:ADDRESS",
+                          names[i]);
+            return ESTOC_E_CONFIG;
+        }
+    }
+    estoc_der_close(&w, mark);
+    return estoc_writer_end(&w, len);
+}
+
+/* Extensions with subjectAltName alone; critical where there is no subject. RFC 5280 4.2.1.6 */
+static estoc_err build_extensions(const estoc_request_plan *plan, estoc_buf out, size_t *len)
+{
+    *len = 0;
+    if (plan->san.len == 0) {
+        return ESTOC_OK;
+    }
+    estoc_writer w = estoc_writer_of(out);
+    size_t list = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    size_t ext = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_of(san_oid, sizeof san_oid));
+    if (estoc_name_is_empty(plan->subject)) {
+        estoc_der_put_bool(&w, true);
+    }
+    estoc_der_put(&w, ESTOC_DER_OCTET_STRING, plan->san);
+    estoc_der_close(&w, ext);
+    estoc_der_close(&w, list);
+    return estoc_writer_end(&w, len);
+}
+
+estoc_err estoc_request_build(const estoc_request_plan *plan, estoc_key *key, estoc_buf out,
+                              size_t *len)
+{
+    uint8_t spki[ESTOC_SPKI_MAX];
+    uint8_t extensions[ESTOC_CSR_MAX / 2];
+    size_t spki_len = 0;
+    size_t extensions_len = 0;
+    *len = 0;
+    estoc_err err = estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len);
+    if (!err) {
+        err = build_extensions(plan, (estoc_buf){extensions, sizeof extensions}, &extensions_len);
+    }
+    if (err) {
+        return err;
+    }
+    estoc_csr_plan csr = {.subject = plan->subject,
+                          .spki = estoc_slice_of(spki, spki_len),
+                          .extensions = estoc_slice_of(extensions, extensions_len)};
+    estoc_signer signer = estoc_key_signer(key);
+    return estoc_csr_build(&csr, &signer, out, len);
+}
+
+bool estoc_request_same(estoc_slice der, const estoc_request_plan *plan, const estoc_key *key)
+{
+    static const uint8_t empty_name[] = {0x30, 0x00};
+    uint8_t spki[ESTOC_SPKI_MAX];
+    size_t spki_len = 0;
+    estoc_csr csr;
+    if (estoc_csr_parse(&csr, der) ||
+        estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len)) {
+        return false;
+    }
+    estoc_slice subject =
+        plan->subject.len > 0 ? plan->subject : estoc_slice_of(empty_name, sizeof empty_name);
+    return estoc_slice_eq(csr.subject, subject) && estoc_slice_eq(csr.san, plan->san) &&
+           estoc_slice_eq(csr.spki.der, estoc_slice_of(spki, spki_len));
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One command's conversation with a server: credentials, connection, client, time-outs, progress,
+ * trace, and the one line that says what went wrong.
+ */
+#ifndef ESTOC_TALK_H
+#define ESTOC_TALK_H
+
+#include "connection.h"
+
+/* Exit codes of both programs. */
+enum {
+    ESTOC_EXIT_DONE = 0,
+    ESTOC_EXIT_LOCAL = 1,    /* usage, files */
+    ESTOC_EXIT_SILENCE = 2,  /* no answer */
+    ESTOC_EXIT_IDENTITY = 3, /* authentication failed */
+    ESTOC_EXIT_REFUSED = 4,  /* 4.xx */
+    ESTOC_EXIT_SERVER = 5,   /* 5.xx, or an answer that is none */
+    ESTOC_EXIT_LATER = 75    /* 5.03, 4.29 */
+};
+
+/** What every command that talks to a server takes. */
+typedef struct estoc_options {
+    const char *command; /* for messages: "enroll" */
+    const char *uri;
+    const char *cert, *key, *ta; /* files, or NULL */
+    const char *label;           /* or NULL */
+    const char *trace;           /* file, or NULL */
+    unsigned block_size;         /* 16 to 1,024 */
+    unsigned mtu;                /* bytes of the largest IP datagram */
+    uint16_t format;             /* ESTOC_FORMAT_CERTS, _CERT or _NONE */
+    unsigned timeout_s, wait_s;
+    bool verbose, json;
+} estoc_options;
+
+typedef struct estoc_identity {
+    estoc_blobs chain;
+    estoc_key *key;
+    estoc_blobs anchors;
+} estoc_identity;
+/** Read the files of --cert, --key and --ta, and what is wrong with them to stderr.
+ *  @return 0 or an exit code                                                                       */
+ESTOC_MUST_USE int estoc_identity_load(const estoc_options *opt, estoc_identity *id);
+void estoc_identity_free(estoc_identity *id);
+
+#define ESTOC_ROOM 65536 /* bytes of the largest answer taken */
+
+typedef struct estoc_talk {
+    const estoc_options *opt;
+    estoc_uri uri;
+    estoc_dtls_client *dtls;
+    estoc_connection conn;
+    estoc_client client;
+    estoc_requester requester; /* for what is no EST resource */
+    FILE *trace;
+    estoc_ms started;
+    estoc_ms waiting_until; /* already told about */
+    bool progress_shown;
+    uint8_t room[ESTOC_ROOM];
+} estoc_talk;
+
+/** Connect: returns when the handshake is over. What fails is told on stderr. The options and the
+ *  identity must outlive the talk.
+ *  @return 0 or an exit code (the talk is closed then)                                             */
+ESTOC_MUST_USE int estoc_talk_open(const estoc_options *opt, const estoc_identity *id,
+                                   estoc_talk **out);
+/** Begin a run of the client with these ESTOC_STEP_*. @return 0 or an exit code */
+ESTOC_MUST_USE int estoc_talk_start(estoc_talk *t, unsigned steps);
+/** Go on until the client asks for something (`*wants` is one ESTOC_CLIENT_WANT_*, not SEND), or is
+ *  done. @return 0 or an exit code; failures are told on stderr                                    */
+ESTOC_MUST_USE int estoc_talk_run(estoc_talk *t, unsigned *wants);
+/** One request outside the EST resources, such as discovery. @return 0 or an exit code */
+ESTOC_MUST_USE int estoc_talk_call(estoc_talk *t, estoc_call *call, const estoc_reply **reply);
+/** Say on stderr what failed and what to do about it. @return the exit code */
+int estoc_talk_fail(const estoc_talk *t, estoc_err err, const char *why);
+void estoc_talk_close(estoc_talk *t);
+
+/** "12 datagrams, 3,834 bytes, 812 ms" */
+const char *estoc_talk_figures(const estoc_talk *t, char *out, size_t cap);
+/** One line on stderr: "estoc COMMAND: ...". @return `code` */
+int estoc_say(const char *command, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/** Exit code of an error that is not an answer's. */
+int estoc_exit_code(estoc_err err);
+/** What to do after an answer with this CoAP code. */
+const char *estoc_advice(uint8_t code);
+/** A server's diagnostic text, made safe for a terminal. @return out */
+const char *estoc_plain_text(estoc_slice s, char *out, size_t cap);
+/** Settings of a requester for this association. */
+estoc_requester_cfg estoc_requester_settings(const estoc_options *opt, const estoc_connection *c);
+/** Largest UDP payload under the MTU toward this address. */
+size_t estoc_payload_max(const estoc_options *opt, const struct sockaddr_storage *to);
+
+#endif
