@@ -1,0 +1,43 @@
+# The front door. Meson and ninja do the work; see meson.build.
+BUILD ?= build
+SECONDS_EACH ?= 600
+.PHONY: all deps demo test bench soak fuzz format format-check lint size clean help
+
+all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
+	@ninja -C $(BUILD) estocd estoc
+
+$(BUILD)/build.ninja: | deps
+	@meson setup $(BUILD) >/dev/null
+
+deps: ## install what is missing of Debian's packages
+	@scripts/install-deps
+
+demo: all ## a server with its own CA, and a device that enrolls
+	@scripts/demo
+
+test: deps ## every test, with gcc, clang and sanitizers
+	@scripts/test
+
+bench: deps ## enrollments per second, as a ratio to bare cryptography
+	@bench/run
+
+soak: deps ## 10,000 enrollments, and the server's memory
+	@bench/soak 10000
+
+fuzz: deps ## each fuzz target for SECONDS_EACH seconds (default 600)
+	@scripts/fuzz $(SECONDS_EACH)
+
+format: deps ## clang-format over all C files
+	@git ls-files '*.[ch]' | xargs clang-format -i
+
+lint: deps ## clang-format and clang-tidy, nothing may remain
+	@scripts/lint
+
+size: deps ## code size of the core for Cortex-M3, and the symbols it needs
+	@scripts/core-size
+
+clean: ## remove build folders
+	@rm -rf build build-*
+
+help:
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
