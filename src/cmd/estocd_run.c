@@ -1,1 +1,148 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd run: serve until told to stop. This thread only waits for signals; the workers serve.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "estocd.h"
+#include "server.h"
+
+static void report(void *ctx, int line, const char *text)
+{
+    const char *dir = ctx;
+    if (line > 0) {
+        fprintf(stderr, "estocd run: %s/estocd.conf:%d: %s\n", dir, line, text);
+    } else {
+        fprintf(stderr, "estocd run: %s/estocd.conf: %s\n", dir, text);
+    }
+}
+
+/* The file, with the addresses of the command line in place of its own. */
+static estoc_err load(char *dir, const estoc_args_list *listen, estoc_config *conf)
+{
+    estoc_err err = estoc_config_load(dir, conf, report, dir);
+    if (err || listen->n == 0) {
+        return err;
+    }
+    conf->listen_n = 0;
+    for (size_t i = 0; i < listen->n; i++) {
+        size_t len = strlen(listen->at[i]);
+        if (i == ESTOC_LISTEN_MAX || len >= sizeof conf->listen[0]) {
+            fprintf(stderr, "estocd run: --listen: at most %d of ADDRESS:PORT\n", ESTOC_LISTEN_MAX);
+            return ESTOC_E_USAGE;
+        }
+        memcpy(conf->listen[conf->listen_n++], listen->at[i], len + 1);
+    }
+    return ESTOC_OK;
+}
+
+static void reload(estoc_server *server, char *dir, const estoc_args_list *listen)
+{
+    static estoc_config conf;
+    estoc_why why = {""};
+    estoc_err err = load(dir, listen, &conf);
+    if (err) {
+        estoc_why_set(&why, "%s", "the configuration has faults, named above");
+    } else {
+        err = estoc_server_reload(server, &conf, &why);
+    }
+    if (err) {
+        estoc_log(ESTOC_LOG_ERROR, "server", "event", "reload", "result",
+                  "refused, nothing changed", "why",
+                  why.text[0] != '\0' ? why.text : estoc_err_text(err), NULL);
+        return;
+    }
+    estoc_log_level(conf.log_level);
+    estoc_log(ESTOC_LOG_INFO, "server", "event", "reload", "result", "done", NULL);
+}
+
+static void print_ready(const estoc_server *server)
+{
+    for (size_t i = 0; estoc_server_address(server, i) != NULL; i++) {
+        printf("ready coaps://%s\n", estoc_server_address(server, i));
+    }
+    fflush(stdout);
+}
+
+static void serve(estoc_server *server, char *dir, const estoc_args_list *listen,
+                  const sigset_t *set)
+{
+    int sig = 0;
+    print_ready(server);
+    while (sigwait(set, &sig) == 0 && sig == SIGHUP) {
+        reload(server, dir, listen);
+    }
+    estoc_log(ESTOC_LOG_INFO, "server", "event", "stop", "signal", strsignal(sig), NULL);
+    estoc_server_stop(server);
+}
+
+int estocd_run(int argc, char **argv)
+{
+    static estoc_config conf;
+    static char dir[sizeof conf.dir];
+    const char *dir_arg = NULL;
+    const char *unused;
+    estoc_args_list listen = {.n = 0};
+    const estoc_arg options[] = {
+        {.name = "dir",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "DIR",
+         .help = "what `estocd init` made",
+         .to.text = &dir_arg,
+         .required = true},
+        {.name = "listen",
+         .kind = ESTOC_ARG_LIST,
+         .metavar = "ADDR:PORT",
+         .help = "instead of the configured ones; port 0: any free one; repeatable",
+         .to.list = &listen},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = "run",
+        .summary = "serve enrollment over CoAPS",
+        .description =
+            "Prints `ready coaps://ADDR:PORT` for each socket once it answers. SIGTERM and\n"
+            "SIGINT finish what is in flight and stop; SIGHUP reads the configuration and\n"
+            "the trust anchors again. The log goes to stderr.",
+        .example = "  estocd run --dir /var/lib/estocd --listen [::]:5684",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &unused);
+    if (code != ESTOC_ARGS_RUN) {
+        return code;
+    }
+    if (strlen(dir_arg) >= sizeof dir) {
+        fprintf(stderr, "estocd run: --dir: the path is too long\n");
+        return 1;
+    }
+    memcpy(dir, dir_arg, strlen(dir_arg) + 1);
+    if (load(dir, &listen, &conf)) {
+        fprintf(stderr, "estocd run: not started; `estocd check --dir %s` tells all faults\n", dir);
+        return 1;
+    }
+    estoc_log_level(conf.log_level);
+
+    /* Blocked before the workers start, so that only sigwait takes them. */
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    estoc_server *server;
+    estoc_why why = {""};
+    estoc_err err = estoc_server_start(&conf, &server, &why);
+    if (err) {
+        fprintf(stderr, "estocd run: %s\n", why.text[0] != '\0' ? why.text : estoc_err_text(err));
+        return 1;
+    }
+    serve(server, dir, &listen, &set);
+    return 0;
+}
