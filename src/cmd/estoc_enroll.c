@@ -1,1 +1,416 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * estoc enroll and renew: the whole of it, with files.                              K1, K2
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "anchors.h"
+#include "attributes.h"
+#include "credential.h"
+#include "estoc.h"
+#include "output.h"
+#include "request.h"
+
+struct run {
+    const estoc_options *opt;
+    bool renew;
+    estoc_identity id;
+    estoc_talk *talk;
+    estoc_anchors anchors; /* what /crts returned */
+    estoc_key *key;        /* new, or NULL with --same-key */
+    estoc_blob csr;
+    uint8_t subject[1024], san[1024];
+    estoc_request_plan plan;
+};
+
+static int local(const struct run *r, const char *what, const char *why)
+{
+    return estoc_say(r->opt->command, ESTOC_EXIT_LOCAL, "%s: %s", what, why);
+}
+
+static estoc_key *key_of(const struct run *r)
+{
+    return r->key != NULL ? r->key : r->id.key;
+}
+
+/* ---- what the request says ---- */
+
+static int plan_subject(struct run *r)
+{
+    estoc_cert cert;
+    size_t len = 0;
+    if (r->opt->subject != NULL) {
+        if (estoc_name_build(r->opt->subject, (estoc_buf){r->subject, sizeof r->subject}, &len)) {
+            return local(r, r->opt->subject, "not a name; write --subject CN=device-1,O=Example");
+        }
+        r->plan.subject = estoc_slice_of(r->subject, len);
+        return ESTOC_EXIT_DONE;
+    }
+    if (r->id.chain.n == 0) {
+        return local(r, "no subject", "give --subject, or --cert and --key to take it from");
+    }
+    if (estoc_cert_parse(&cert, estoc_blob_slice(r->id.chain.at[0]))) {
+        return local(r, r->opt->cert, "the certificate cannot be read; give --subject");
+    }
+    r->plan.subject = cert.subject;
+    if (r->renew) { /* E4: the same subject and the same names */
+        r->plan.san = cert.san;
+    }
+    return ESTOC_EXIT_DONE;
+}
+
+static int plan_names(struct run *r)
+{
+    estoc_why why = {""};
+    size_t len = 0;
+    if (r->opt->san.n == 0) {
+        return ESTOC_EXIT_DONE;
+    }
+    estoc_err err = estoc_san_build(r->opt->san.at, r->opt->san.n,
+                                    (estoc_buf){r->san, sizeof r->san}, &len, &why);
+    if (err) {
+        return local(r, "names", why.text[0] != '\0' ? why.text : estoc_err_text(err));
+    }
+    r->plan.san = estoc_slice_of(r->san, len);
+    return ESTOC_EXIT_DONE;
+}
+
+/* ---- /crts ---- */
+
+/* K1: check the set, then the server against it, then keep it, before the next request. */
+static int take_anchors(struct run *r)
+{
+    uint16_t format;
+    estoc_slice answer = estoc_client_answer(&r->talk->client, &format);
+    estoc_why why = {""};
+    estoc_err err = estoc_anchors_take(answer, format, estoc_unix_s(), &r->anchors, &why);
+    if (err) {
+        return estoc_talk_fail(r->talk, err, why.text);
+    }
+    if (estoc_dtls_recheck(r->talk->conn.dtls, &r->anchors.roots, &why)) {
+        return estoc_say(r->opt->command, ESTOC_EXIT_IDENTITY,
+                         "%s: the server does not chain to the anchors it sent: %s; nothing kept",
+                         r->opt->uri, why.text);
+    }
+    estoc_slice roots[ESTOC_ANSWER_CERTS_MAX];
+    for (size_t i = 0; i < r->anchors.roots.n; i++) {
+        roots[i] = estoc_blob_slice(r->anchors.roots.at[i]);
+    }
+    char path[ESTOC_PATH_MAX];
+    estoc_blob pem;
+    err = estoc_credential_path(r->opt->out, ".ta", path);
+    err = err ? err : estoc_certs_pem(roots, r->anchors.roots.n, &pem);
+    if (!err) {
+        err = estoc_file_write(path, estoc_blob_slice(pem), 0644);
+        estoc_blob_free(&pem);
+    }
+    return err ? local(r, path, "the trust anchors cannot be written") : ESTOC_EXIT_DONE;
+}
+
+/* ---- /att and the request ---- */
+
+static int choose_key_kind(struct run *r, estoc_key_kind *kind)
+{
+    uint16_t format;
+    estoc_wishes wishes;
+    estoc_err err = estoc_wishes_read(estoc_client_answer(&r->talk->client, &format), &wishes);
+    if (err) {
+        return estoc_talk_fail(r->talk, err, "in the answer of /att");
+    }
+    if (wishes.unsupported_key) {
+        return local(r, r->opt->uri,
+                     "the server asks for a kind of key that is not made here; "
+                     "make the request yourself (estoc att, estoc sen --csr)");
+    }
+    if (wishes.challenge_password) {
+        (void)estoc_say(r->opt->command, 0,
+                        "note: the server asks for a challengePassword; sent without");
+    }
+    *kind = wishes.key;
+    if (*kind == ESTOC_KEY_UNKNOWN) {
+        bool keep = r->renew && r->id.key != NULL;
+        *kind = keep ? estoc_key_kind_of(r->id.key) : ESTOC_KEY_P256;
+    }
+    return ESTOC_EXIT_DONE;
+}
+
+/* The request of an earlier run, if it says what this one would: the server may know it already. */
+static bool take_pending(struct run *r, estoc_key_kind kind)
+{
+    estoc_key *key = NULL;
+    estoc_blob csr;
+    if (!estoc_credential_pending(r->opt->out, &key, &csr)) {
+        return false;
+    }
+    bool fits = r->opt->same_key
+                    ? key == NULL && estoc_request_same(estoc_blob_slice(csr), &r->plan, r->id.key)
+                    : key != NULL && estoc_key_kind_of(key) == kind &&
+                          estoc_request_same(estoc_blob_slice(csr), &r->plan, key);
+    if (!fits) {
+        estoc_key_free(key);
+        estoc_blob_free(&csr);
+        return false;
+    }
+    r->key = key;
+    r->csr = csr;
+    return true;
+}
+
+static estoc_err make_request(struct run *r, estoc_key_kind kind)
+{
+    uint8_t der[ESTOC_CSR_MAX];
+    size_t len = 0;
+    estoc_err err = r->opt->same_key ? ESTOC_OK : estoc_key_generate(kind, &r->key);
+    err = err ? err : estoc_request_build(&r->plan, key_of(r), (estoc_buf){der, sizeof der}, &len);
+    return err ? err : estoc_blob_copy(estoc_slice_of(der, len), &r->csr);
+}
+
+/* K2: the new key is on disk before its request leaves. */
+static int give_request(struct run *r)
+{
+    estoc_why why = {""};
+    estoc_key_kind kind = ESTOC_KEY_P256;
+    int code = choose_key_kind(r, &kind);
+    if (code) {
+        return code;
+    }
+    if (!take_pending(r, kind)) {
+        estoc_err err = make_request(r, kind);
+        if (err) {
+            return local(r, "the request cannot be made", estoc_err_text(err));
+        }
+        if (estoc_credential_prepare(r->opt->out, r->key, estoc_blob_slice(r->csr), &why)) {
+            return local(r, r->opt->out, why.text);
+        }
+    }
+    estoc_err err = estoc_client_csr(&r->talk->client, estoc_now_ms(), estoc_blob_slice(r->csr));
+    return err ? estoc_talk_fail(r->talk, err, "") : ESTOC_EXIT_DONE;
+}
+
+/* ---- the certificate ---- */
+
+/* Everything that may stand between the certificate and a root. */
+static estoc_err collect_pool(const struct run *r, const estoc_slice *chain, size_t n,
+                              estoc_blobs *pool)
+{
+    estoc_err err = ESTOC_OK;
+    for (size_t i = 1; !err && i < n; i++) {
+        err = estoc_blobs_add(pool, chain[i]);
+    }
+    for (size_t i = 0; !err && i < r->anchors.between.n; i++) {
+        err = estoc_blobs_add(pool, estoc_blob_slice(r->anchors.between.at[i]));
+    }
+    return err;
+}
+
+/* The certificate, then its issuers up to the root, which stays out. */
+static size_t order_chain(const estoc_blobs *pool, estoc_slice *chain)
+{
+    size_t n = 1;
+    while (n < ESTOC_ANSWER_CERTS_MAX) {
+        estoc_cert cert;
+        estoc_cert issuer;
+        size_t i = 0;
+        if (estoc_cert_parse(&cert, chain[n - 1])) {
+            break;
+        }
+        while (i < pool->n && (estoc_cert_parse(&issuer, estoc_blob_slice(pool->at[i])) ||
+                               !estoc_slice_eq(issuer.subject, cert.issuer) ||
+                               estoc_slice_eq(issuer.subject, cert.subject))) {
+            i++;
+        }
+        if (i == pool->n) {
+            break;
+        }
+        chain[n++] = issuer.der;
+    }
+    return n;
+}
+
+static void note_names(const struct run *r, const estoc_cert *cert)
+{
+    if (!estoc_name_is_empty(r->plan.subject) && !estoc_slice_eq(cert->subject, r->plan.subject)) {
+        (void)estoc_say(r->opt->command, 0,
+                        "note: the certificate has another subject than was asked for");
+    }
+}
+
+static int tell_result(const struct run *r, const estoc_cert *cert)
+{
+    char name[512];
+    char until[32];
+    char figures[160];
+    (void)estoc_say(r->opt->command, 0, "%s.crt is %s until %s, with %s.key and %s.ta; %s",
+                    r->opt->out,
+                    estoc_name_text(cert->subject, (estoc_buf){(uint8_t *)name, sizeof name}),
+                    estoc_time_text(cert->not_after, until, sizeof until), r->opt->out, r->opt->out,
+                    estoc_talk_figures(r->talk, figures, sizeof figures));
+    if (!r->opt->json) {
+        return ESTOC_EXIT_DONE;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "prefix", r->opt->out);
+    cJSON_AddItemToObject(json, "certificate", estoc_json_cert(cert->der));
+    cJSON_AddItemToObject(json, "traffic", estoc_json_traffic(r->talk));
+    return estoc_json_print(r->opt->command, json);
+}
+
+static int install(struct run *r, estoc_slice *chain, size_t n)
+{
+    estoc_why why = {""};
+    estoc_cert cert;
+    estoc_blobs pool = {NULL, 0};
+    estoc_err err = estoc_cert_parse(&cert, chain[0]);
+    err = err ? err : collect_pool(r, chain, n, &pool);
+    if (!err) {
+        err = estoc_chain_verify(chain[0], &pool, &r->anchors.roots, ESTOC_PURPOSE_ANY,
+                                 estoc_unix_s(), &why);
+    }
+    int code = err ? estoc_say(r->opt->command, ESTOC_EXIT_SERVER,
+                               "%s: the certificate that came does not lead to the anchors of "
+                               "/crts: %s; the old pair is kept",
+                               r->opt->uri, why.text)
+                   : ESTOC_EXIT_DONE;
+    if (!code) {
+        note_names(r, &cert);
+        n = order_chain(&pool, chain);
+        if (estoc_credential_commit(r->opt->out, chain, n, &why)) {
+            code = local(r, r->opt->out, why.text);
+        }
+    }
+    estoc_blobs_free(&pool);
+    return code ? code : tell_result(r, &cert);
+}
+
+static int take_certificate(struct run *r)
+{
+    uint16_t format;
+    estoc_slice answer = estoc_client_answer(&r->talk->client, &format);
+    estoc_slice chain[ESTOC_ANSWER_CERTS_MAX];
+    uint8_t spki[ESTOC_SPKI_MAX];
+    size_t spki_len = 0;
+    size_t n = 0;
+    estoc_err err = estoc_key_spki(key_of(r), (estoc_buf){spki, sizeof spki}, &spki_len);
+    if (!err) {
+        err = estoc_issued_take(answer, format, estoc_slice_of(spki, spki_len), chain, &n);
+    }
+    if (err == ESTOC_E_KEY) {
+        return estoc_say(r->opt->command, ESTOC_EXIT_SERVER,
+                         "%s: the certificate that came is for another key; the old pair is kept, "
+                         "tell the operator",
+                         r->opt->uri);
+    }
+    return err ? estoc_talk_fail(r->talk, err, "in the answer") : install(r, chain, n);
+}
+
+/* ---- the run ---- */
+
+static int serve(struct run *r, unsigned wants)
+{
+    int code = ESTOC_EXIT_DONE;
+    estoc_err err = ESTOC_OK;
+    if (wants == ESTOC_CLIENT_WANT_TRUST) {
+        code = take_anchors(r);
+        err = estoc_client_trusted(&r->talk->client, estoc_now_ms(), code == 0);
+    } else if (wants == ESTOC_CLIENT_WANT_CSR) {
+        code = give_request(r);
+    } else {
+        code = take_certificate(r);
+        err = estoc_client_installed(&r->talk->client, estoc_now_ms(), code == 0);
+    }
+    return code ? code : err ? estoc_talk_fail(r->talk, err, "") : ESTOC_EXIT_DONE;
+}
+
+static int converse(struct run *r)
+{
+    unsigned wants = 0;
+    int code = estoc_talk_open(r->opt, &r->id, &r->talk);
+    if (code) {
+        return code;
+    }
+    code = estoc_talk_start(r->talk, r->renew ? ESTOC_STEP_CRTS | ESTOC_STEP_SREN
+                                              : ESTOC_STEP_CRTS | ESTOC_STEP_ATT | ESTOC_STEP_SEN);
+    while (!code) {
+        code = estoc_talk_run(r->talk, &wants);
+        if (code || wants == ESTOC_CLIENT_DONE) {
+            break;
+        }
+        code = serve(r, wants);
+    }
+    if (code == ESTOC_EXIT_REFUSED ||
+        (code == ESTOC_EXIT_SERVER && wants == ESTOC_CLIENT_WANT_INSTALL)) {
+        estoc_credential_forget(r->opt->out); /* asking for the same again would not help */
+    }
+    return code;
+}
+
+static int run(struct run *r)
+{
+    int code = estoc_identity_load(r->opt, &r->id);
+    code = code ? code : plan_subject(r);
+    code = code ? code : plan_names(r);
+    code = code ? code : converse(r);
+    estoc_talk_close(r->talk);
+    estoc_anchors_free(&r->anchors);
+    estoc_key_free(r->key);
+    estoc_blob_free(&r->csr);
+    estoc_identity_free(&r->id);
+    return code;
+}
+
+/* Files of the prefix where the command line names none. */
+static int choose_files(estoc_options *opt, bool renew, char path[3][ESTOC_PATH_MAX])
+{
+    estoc_why why = {""};
+    if (opt->out == NULL) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL,
+                         "where to keep the credential? give --out PREFIX, for PREFIX.crt, "
+                         "PREFIX.key and PREFIX.ta");
+    }
+    if (estoc_credential_recover(opt->out, &why)) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s", why.text);
+    }
+    if (estoc_credential_path(opt->out, ".crt", path[0]) ||
+        estoc_credential_path(opt->out, ".key", path[1]) ||
+        estoc_credential_path(opt->out, ".ta", path[2])) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s: too long a path", opt->out);
+    }
+    if (opt->same_key && opt->key != NULL) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL,
+                         "--same-key keeps PREFIX.key; leave out --cert and --key");
+    }
+    if (renew && opt->cert == NULL && opt->key == NULL) {
+        opt->cert = path[0];
+        opt->key = path[1];
+    }
+    /* Anchors once fetched are the ones for every later connection. RFC 9148 section 9.1 */
+    if (estoc_file_exists(path[2])) {
+        if (opt->ta != NULL && strcmp(opt->ta, path[2]) != 0 && !renew) {
+            (void)estoc_say(opt->command, 0,
+                            "note: %s is there from an earlier run and is used instead of --ta; "
+                            "remove it to begin anew",
+                            path[2]);
+        }
+        opt->ta = renew && opt->ta != NULL ? opt->ta : path[2];
+    }
+    return ESTOC_EXIT_DONE;
+}
+
+static int command(estoc_options *opt, bool renew)
+{
+    char path[3][ESTOC_PATH_MAX];
+    struct run r = {.opt = opt, .renew = renew};
+    int code = choose_files(opt, renew, path);
+    return code ? code : run(&r);
+}
+
+int estoc_cmd_enroll(estoc_options *opt)
+{
+    return command(opt, false);
+}
+
+int estoc_cmd_renew(estoc_options *opt)
+{
+    return command(opt, true);
+}

@@ -143,21 +143,26 @@ const char *estoc_talk_figures(const estoc_talk *t, char *out, size_t cap)
 
 /* ---- what went wrong ---- */
 
-static int fail_by_answer(const estoc_talk *t, int code, const estoc_reply *reply)
+int estoc_talk_refused(const estoc_talk *t, const estoc_reply *reply)
 {
-    char text[160];
-    bool failed = ESTOC_COAP_CLASS(reply->code) >= 4;
-    estoc_plain_text(failed ? reply->body : estoc_slice_of(NULL, 0), text, sizeof text);
-    char when[32] = "";
-    if (code == ESTOC_EXIT_LATER) {
-        snprintf(when, sizeof when, " in %u s", (unsigned)reply->max_age_s);
+    bool later =
+        reply->code == ESTOC_COAP_UNAVAILABLE || reply->code == ESTOC_COAP_TOO_MANY_REQUESTS;
+    bool refused = !later && ESTOC_COAP_CLASS(reply->code) == 4;
+    int code = later ? ESTOC_EXIT_LATER : refused ? ESTOC_EXIT_REFUSED : ESTOC_EXIT_SERVER;
+    char words[192] = "";
+    if (ESTOC_COAP_CLASS(reply->code) >= 4 && reply->body.len > 0) {
+        char text[160];
+        snprintf(words, sizeof words, " \"%s\"", estoc_plain_text(reply->body, text, sizeof text));
     }
-    return estoc_say(t->opt->command, code, "%s: %s%s: %u.%02u%s%s%s; %s", t->opt->uri,
-                     code == ESTOC_EXIT_LATER     ? "the server says later"
-                     : code == ESTOC_EXIT_REFUSED ? "refused"
-                                                  : "the server failed",
-                     when, ESTOC_COAP_CLASS(reply->code), ESTOC_COAP_DETAIL(reply->code),
-                     text[0] != '\0' ? " \"" : "", text, text[0] != '\0' ? "\"" : "",
+    char when[40] = "";
+    if (later) {
+        snprintf(when, sizeof when, " (in %u s)", (unsigned)reply->max_age_s);
+    }
+    return estoc_say(t->opt->command, code, "%s: %s%s: %u.%02u%s; %s", t->opt->uri,
+                     later     ? "the server says later"
+                     : refused ? "refused"
+                               : "the server failed",
+                     when, ESTOC_COAP_CLASS(reply->code), ESTOC_COAP_DETAIL(reply->code), words,
                      estoc_advice(reply->code));
 }
 
@@ -199,7 +204,7 @@ static int fail_client(const estoc_talk *t)
         return fail_connection(t, err);
     }
     if (ESTOC_COAP_CLASS(reply->code) >= 4) {
-        return fail_by_answer(t, estoc_exit_code(err), reply);
+        return estoc_talk_refused(t, reply);
     }
     return estoc_talk_fail(t, err, err == ESTOC_E_FORMAT ? "see -v, and --format" : "");
 }

@@ -6,6 +6,7 @@
 #ifndef ESTOC_TALK_H
 #define ESTOC_TALK_H
 
+#include "args.h"
 #include "connection.h"
 
 /* Exit codes of both programs. */
@@ -19,18 +20,24 @@ enum {
     ESTOC_EXIT_LATER = 75    /* 5.03, 4.29 */
 };
 
-/** What every command that talks to a server takes. */
+/** What the command line says; each command takes some of it (options.h). */
 typedef struct estoc_options {
     const char *command; /* for messages: "enroll" */
     const char *uri;
     const char *cert, *key, *ta; /* files, or NULL */
     const char *label;           /* or NULL */
     const char *trace;           /* file, or NULL */
-    unsigned block_size;         /* 16 to 1,024 */
-    unsigned mtu;                /* bytes of the largest IP datagram */
+    uint32_t block_size;         /* 16 to 1,024 */
+    uint32_t mtu;                /* bytes of the largest IP datagram */
     uint16_t format;             /* ESTOC_FORMAT_CERTS, _CERT or _NONE */
-    unsigned timeout_s, wait_s;
+    uint32_t timeout_s, wait_s;
     bool verbose, json;
+    const char *out;     /* a file, or the prefix of a credential; or NULL */
+    const char *csr;     /* file */
+    const char *subject; /* or NULL */
+    estoc_args_list san;
+    bool same_key;
+    uint32_t count, concurrency; /* of bench */
 } estoc_options;
 
 typedef struct estoc_identity {
@@ -73,6 +80,8 @@ ESTOC_MUST_USE int estoc_talk_run(estoc_talk *t, unsigned *wants);
 ESTOC_MUST_USE int estoc_talk_call(estoc_talk *t, estoc_call *call, const estoc_reply **reply);
 /** Say on stderr what failed and what to do about it. @return the exit code */
 int estoc_talk_fail(const estoc_talk *t, estoc_err err, const char *why);
+/** The same for an answer of class 4 or 5, with the server's words. @return the exit code */
+int estoc_talk_refused(const estoc_talk *t, const estoc_reply *reply);
 void estoc_talk_close(estoc_talk *t);
 
 /** "12 datagrams, 3,834 bytes, 812 ms" */
