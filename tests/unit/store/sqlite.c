@@ -1,6 +1,422 @@
 /* SPDX-License-Identifier: MIT */
-int main(void);
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <sqlite3.h>
+
+#include "store.h"
+
+static char folder[64];
+static char path[96];
+static char url[128];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/estoc-store-XXXXXX");
+    if (mkdtemp(folder) == NULL) {
+        return -1;
+    }
+    snprintf(path, sizeof path, "%s/store.db", folder);
+    snprintf(url, sizeof url, "sqlite:%s", path);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char name[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        unlink(name);
+    }
+    return rmdir(folder);
+}
+
+static estoc_store *open_store(void)
+{
+    estoc_store *s;
+    estoc_why why = {""};
+    estoc_err err = estoc_store_open(url, &s, &why);
+    if (err) {
+        fail_msg("%s", why.text);
+    }
+    return s;
+}
+
+static const uint8_t certificate[] = {0x30, 0x03, 0x02, 0x01, 0x07};
+
+/* The n-th of a family: serial n, request n, key n, one identity. */
+static estoc_record record(uint8_t n, const char *subject)
+{
+    estoc_record r = {.serial = {0x4a, n},
+                      .serial_len = 2,
+                      .profile = "",
+                      .subject = subject,
+                      .identity = {1},
+                      .csr = {n},
+                      .key = {0xee, n},
+                      .issued_at = 1000 + n,
+                      .not_before = 900,
+                      .not_after = 5000,
+                      .cert = estoc_slice_of(certificate, sizeof certificate)};
+    return r;
+}
+
+static void put(estoc_store *s, uint8_t n, const char *subject)
+{
+    estoc_record r = record(n, subject);
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+}
+
+static uint64_t count(estoc_store *s)
+{
+    uint64_t n = 99;
+    assert_int_equal(estoc_store_count(s, &n), ESTOC_OK);
+    return n;
+}
+
+static void keeps_a_record(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_record in = record(1, "CN=sensor-1");
+    in.profile = "plant";
+    in.revoked_at = 4711;
+    assert_int_equal(estoc_store_put(s, &in), ESTOC_OK);
+    estoc_store_close(s);
+    s = open_store();
+    estoc_record out;
+    estoc_blob cert;
+    assert_int_equal(estoc_store_by_serial(s, estoc_slice_of("\x4a\x01", 2), &out, &cert),
+                     ESTOC_OK);
+    assert_memory_equal(out.serial, in.serial, sizeof in.serial);
+    assert_int_equal(out.serial_len, 2);
+    assert_string_equal(out.profile, "plant");
+    assert_string_equal(out.subject, "CN=sensor-1");
+    assert_memory_equal(out.identity, in.identity, 32);
+    assert_memory_equal(out.csr, in.csr, 32);
+    assert_memory_equal(out.key, in.key, 32);
+    assert_int_equal(out.issued_at, 1001);
+    assert_int_equal(out.not_before, 900);
+    assert_int_equal(out.not_after, 5000);
+    assert_int_equal(out.revoked_at, 4711);
+    assert_int_equal(cert.len, sizeof certificate);
+    assert_memory_equal(cert.ptr, certificate, sizeof certificate);
+    assert_ptr_equal(out.cert.ptr, cert.ptr);
+    estoc_blob_free(&cert);
+    estoc_store_close(s);
+}
+
+static void unknown_serial(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    put(s, 1, "CN=a");
+    estoc_record out;
+    estoc_blob cert;
+    assert_int_equal(estoc_store_by_serial(s, estoc_slice_of("\x4a", 1), &out, &cert),
+                     ESTOC_E_NOT_FOUND);
+    assert_null(cert.ptr);
+    estoc_store_close(s);
+}
+
+static void serial_only_once(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    put(s, 1, "CN=a");
+    estoc_record again = record(1, "CN=b");
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    put(s, 2, "CN=c");
+    assert_int_equal(estoc_store_put(s, &again), ESTOC_E_STATE);
+    /* the rest of the transaction stands */
+    assert_int_equal(estoc_store_commit(s), ESTOC_OK);
+    assert_int_equal(count(s), 2);
+    estoc_store_close(s);
+}
+
+static void rollback_undoes(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    put(s, 1, "CN=a");
+    estoc_store_rollback(s);
+    estoc_store_rollback(s); /* nothing to undo: no harm */
+    assert_int_equal(count(s), 0);
+    estoc_store_close(s);
+}
+
+static void visible_only_after_commit(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_store *other = open_store();
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    put(s, 1, "CN=a");
+    assert_int_equal(count(other), 0); /* reads while another writes */
+    assert_int_equal(estoc_store_commit(s), ESTOC_OK);
+    assert_int_equal(count(other), 1);
+    estoc_store_close(other);
+    estoc_store_close(s);
+}
+
+static void survives_a_kill(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        estoc_store *s = NULL;
+        estoc_record kept = record(1, "CN=committed");
+        estoc_record lost = record(2, "CN=not committed");
+        bool ok = estoc_store_open(url, &s, NULL) == ESTOC_OK && estoc_store_begin(s) == ESTOC_OK &&
+                  estoc_store_put(s, &kept) == ESTOC_OK && estoc_store_commit(s) == ESTOC_OK &&
+                  estoc_store_begin(s) == ESTOC_OK && estoc_store_put(s, &lost) == ESTOC_OK;
+        _exit(ok ? 0 : 1); /* neither closed nor rolled back */
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    estoc_store *s = open_store();
+    assert_int_equal(count(s), 1);
+    put(s, 3, "CN=after");
+    estoc_store_close(s);
+}
+
+static void newest_for_a_request(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    static const uint8_t second[] = {0x30, 0x00};
+    estoc_record r = record(1, "CN=a");
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    r.serial[1] = 9;
+    r.issued_at = 2000;
+    r.cert = estoc_slice_of(second, sizeof second);
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    estoc_blob cert;
+    assert_int_equal(estoc_store_by_csr(s, r.identity, "", r.csr, 1000, &cert), ESTOC_OK);
+    assert_int_equal(cert.len, sizeof second);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_by_csr(s, r.identity, "", r.csr, 2000, &cert), ESTOC_OK);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_by_csr(s, r.identity, "", r.csr, 2001, &cert), ESTOC_E_NOT_FOUND);
+    estoc_store_close(s);
+}
+
+static void request_of_another(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    static const uint8_t other[32] = {0xff};
+    estoc_record r = record(1, "CN=a");
+    estoc_blob cert;
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    assert_int_equal(estoc_store_by_csr(s, other, "", r.csr, 0, &cert), ESTOC_E_NOT_FOUND);
+    assert_int_equal(estoc_store_by_csr(s, r.identity, "x", r.csr, 0, &cert), ESTOC_E_NOT_FOUND);
+    assert_int_equal(estoc_store_by_csr(s, r.identity, "", other, 0, &cert), ESTOC_E_NOT_FOUND);
+    assert_null(cert.ptr);
+    r.serial[1] = 2;
+    r.csr[0] = 2;
+    r.revoked_at = 1500;
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    assert_int_equal(estoc_store_by_csr(s, r.identity, "", r.csr, 0, &cert), ESTOC_E_NOT_FOUND);
+    estoc_store_close(s);
+}
+
+static bool key_used(estoc_store *s, const uint8_t key[32], const char *subject, int64_t at)
+{
+    bool used = false;
+    assert_int_equal(estoc_store_key_used(s, key, subject, at, &used), ESTOC_OK);
+    return used;
+}
+
+static void key_of_another(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_record r = record(1, "CN=a");
+    estoc_record revoked = record(2, "CN=a");
+    revoked.revoked_at = 1200;
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    assert_int_equal(estoc_store_put(s, &revoked), ESTOC_OK);
+    assert_true(key_used(s, r.key, "CN=b", 5000));
+    assert_false(key_used(s, r.key, "CN=a", 5000)); /* its own */
+    assert_false(key_used(s, r.key, "CN=b", 5001)); /* over */
+    assert_false(key_used(s, revoked.key, "CN=b", 2000));
+    assert_false(key_used(s, r.csr, "CN=b", 2000));
+    estoc_store_close(s);
+}
+
+struct seen {
+    size_t n, most;
+    char subjects[64];
+};
+
+static bool see(void *ctx, const estoc_record *rec)
+{
+    struct seen *seen = ctx;
+    strcat(seen->subjects, rec->subject);
+    strcat(seen->subjects, " ");
+    return ++seen->n < seen->most;
+}
+
+static void lists(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    put(s, 0x11, "CN=pump-1");
+    put(s, 0x2b, "CN=valve");
+    put(s, 0x13, "CN=Pump-2");
+    static const struct {
+        const char *match;
+        size_t most;
+        const char *want;
+    } rows[] = {
+        {NULL, 9, "CN=pump-1 CN=valve CN=Pump-2 "}, /* oldest first */
+        {NULL, 2, "CN=pump-1 CN=valve "},           /* stopped */
+        {"PUMP", 9, "CN=pump-1 CN=Pump-2 "},        /* part of the subject */
+        {"4a2B", 9, "CN=valve "},                   /* serial in hex */
+        {"%", 9, ""},                               /* no wildcard */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct seen seen = {.most = rows[i].most};
+        assert_int_equal(estoc_store_each(s, rows[i].match, see, &seen), ESTOC_OK);
+        assert_string_equal(seen.subjects, rows[i].want);
+    }
+    put(s, 0x44, "CN=still writable");
+    estoc_store_close(s);
+}
+
+static void files_are_private(void **state)
+{
+    (void)state;
+    mode_t old = umask(0);
+    estoc_store *s = open_store();
+    put(s, 1, "CN=a");
+    umask(old);
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char name[128];
+        struct stat st;
+        snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        assert_int_equal(stat(name, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+    }
+    estoc_store_close(s);
+}
+
+static void alter(const char *statement)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, statement, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void refuse_open(const char *at, estoc_err want, const char *word)
+{
+    estoc_store *s = (estoc_store *)&s;
+    estoc_why why = {""};
+    assert_int_equal(estoc_store_open(at, &s, &why), want);
+    assert_null(s);
+    assert_non_null(strstr(why.text, word));
+}
+
+static void later_schema(void **state)
+{
+    (void)state;
+    estoc_store_close(open_store());
+    alter("PRAGMA user_version = 2");
+    refuse_open(url, ESTOC_E_STORE, "schema 2");
+}
+
+static void another_database(void **state)
+{
+    (void)state;
+    alter("CREATE TABLE recipes (id)");
+    refuse_open(url, ESTOC_E_STORE, "something else");
+}
+
+static void not_a_database(void **state)
+{
+    (void)state;
+    static const char text[] = "this is a text file, and longer than a header of a database file "
+                               "would be, so that nothing takes it for a new one: it is none.";
+    assert_int_equal(estoc_file_write(path, estoc_slice_str(text), 0600), ESTOC_OK);
+    refuse_open(url, ESTOC_E_STORE, "not a database");
+}
+
+static void no_folder(void **state)
+{
+    (void)state;
+    refuse_open("sqlite:/nonexistent/store.db", ESTOC_E_STORE, "No such file");
+}
+
+static void other_kinds(void **state)
+{
+    (void)state;
+    refuse_open("postgres:host", ESTOC_E_CONFIG, "sqlite:PATH");
+    refuse_open("sqlite:", ESTOC_E_CONFIG, "sqlite:PATH");
+    refuse_open("/tmp/x", ESTOC_E_CONFIG, "sqlite:PATH");
+}
+
+static void write_lock_held(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_store *other = open_store();
+    FILE *null = fopen("/dev/null", "w");
+    assert_non_null(null);
+    estoc_log_file(null);
+    assert_int_equal(estoc_store_begin(other), ESTOC_OK);
+    assert_int_equal(estoc_store_begin(s), ESTOC_E_STORE);
+    assert_int_equal(estoc_store_commit(other), ESTOC_OK);
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    estoc_store_rollback(s);
+    estoc_log_file(NULL);
+    fclose(null);
+    estoc_store_close(other);
+    estoc_store_close(s);
+}
+
+/* clang-format off */
+#define IN_FOLDER(name, f) {name, f, make_folder, remove_folder, NULL}
+/* clang-format on */
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER("a record comes back as it was, after reopening", keeps_a_record),
+        IN_FOLDER("an unknown serial is not found", unknown_serial),
+        IN_FOLDER("5280 4.1.2.2 a serial is taken only once", serial_only_once),
+        IN_FOLDER("a rollback undoes", rollback_undoes),
+        IN_FOLDER("another handle sees only what is committed", visible_only_after_commit),
+        IN_FOLDER("279 what is committed survives a kill, nothing else does", survives_a_kill),
+        IN_FOLDER("E6 the newest certificate for a request within the window",
+                  newest_for_a_request),
+        IN_FOLDER("181 a request of another identity or profile is another", request_of_another),
+        IN_FOLDER("207 a live key of another subject is known", key_of_another),
+        IN_FOLDER("listing: oldest first, by part, until told to stop", lists),
+        IN_FOLDER("the files are for their owner only", files_are_private),
+        IN_FOLDER("291 a later schema is refused", later_schema),
+        IN_FOLDER("a database of something else is refused", another_database),
+        IN_FOLDER("a file that is no database is refused", not_a_database),
+        IN_FOLDER("no folder is an error that names the file", no_folder),
+        IN_FOLDER("other kinds of store are refused", other_kinds),
+        IN_FOLDER("284 a held write lock is an error, and passes", write_lock_held),
+    };
+    return cmocka_run_group_tests_name("store/sqlite", tests, NULL, NULL);
 }
