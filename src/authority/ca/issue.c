@@ -1,1 +1,189 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Certificates as RFC 5280 profiles them: built, then signed where they stand.
+ */
+#include "ca.h"
+
+/* clang-format off */
+/* Value bytes of OIDs: id-ce (RFC 5280 section 4.2.1), id-kp (sections 4.2.1.12; RFC 6402 2.10). */
+static const uint8_t ce_ski[]         = {0x55, 0x1d, 0x0e};
+static const uint8_t ce_key_usage[]   = {0x55, 0x1d, 0x0f};
+static const uint8_t ce_san[]         = {0x55, 0x1d, 0x11};
+static const uint8_t ce_basic[]       = {0x55, 0x1d, 0x13};
+static const uint8_t ce_aki[]         = {0x55, 0x1d, 0x23};
+static const uint8_t ce_ext_usage[]   = {0x55, 0x1d, 0x25};
+static const uint8_t kp_server_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
+static const uint8_t kp_client_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
+static const uint8_t kp_cmc_ra[]      = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x1c};
+/* KeyUsage BIT STRINGs: digitalSignature; keyCertSign and cRLSign. */
+static const uint8_t usage_leaf[]     = {0x03, 0x02, 0x07, 0x80};
+static const uint8_t usage_ca[]       = {0x03, 0x02, 0x01, 0x06};
+
+#define BYTES(array) estoc_slice_of(array, sizeof(array))
+/* clang-format on */
+
+#define KEY_ID_LEN 20
+
+struct ext {
+    size_t sequence, octets; /* marks of what is open */
+};
+
+static struct ext ext_open(estoc_writer *w, estoc_slice oid, bool critical)
+{
+    struct ext e;
+    e.sequence = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put(w, ESTOC_DER_OID, oid);
+    if (critical) {
+        estoc_der_put_bool(w, true);
+    }
+    e.octets = estoc_der_open(w, ESTOC_DER_OCTET_STRING);
+    return e;
+}
+
+static void ext_close(estoc_writer *w, struct ext e)
+{
+    estoc_der_close(w, e.octets);
+    estoc_der_close(w, e.sequence);
+}
+
+static void put_ext(estoc_writer *w, estoc_slice oid, bool critical, estoc_slice der)
+{
+    struct ext e = ext_open(w, oid, critical);
+    estoc_der_put_raw(w, der);
+    ext_close(w, e);
+}
+
+/* The first 160 bits of SHA-256 over the key's bits.                     RFC 7093 section 2, method 1 */
+static estoc_err key_id(estoc_slice spki, uint8_t digest[32])
+{
+    estoc_reader outer = estoc_reader_of(spki);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    (void)estoc_der_expect(&r, ESTOC_DER_SEQUENCE);
+    estoc_slice bits = estoc_der_bits(&r);
+    estoc_err err = estoc_reader_end(&r);
+    err = err ? err : estoc_reader_end(&outer);
+    return err ? err : estoc_sha256(bits, digest);
+}
+
+static void put_key_ids(estoc_writer *w, estoc_slice issuers, estoc_slice own)
+{
+    struct ext e = ext_open(w, BYTES(ce_aki), false);
+    size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put(w, ESTOC_DER_CONTEXT(0), issuers);
+    estoc_der_close(w, mark);
+    ext_close(w, e);
+    e = ext_open(w, BYTES(ce_ski), false);
+    estoc_der_put(w, ESTOC_DER_OCTET_STRING, own);
+    ext_close(w, e);
+}
+
+/* A CA of ours signs leaves only: path length 0, where certificates of a CA for itself do not count. */
+static void put_basic(estoc_writer *w, bool ca)
+{
+    struct ext e = ext_open(w, BYTES(ce_basic), ca);
+    size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    if (ca) {
+        estoc_der_put_bool(w, true);
+        estoc_der_put_u32(w, 0);
+    }
+    estoc_der_close(w, mark);
+    ext_close(w, e);
+}
+
+static void put_ext_usage(estoc_writer *w, bool server)
+{
+    struct ext e = ext_open(w, BYTES(ce_ext_usage), false);
+    size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    if (server) {
+        estoc_der_put(w, ESTOC_DER_OID, BYTES(kp_server_auth));
+        estoc_der_put(w, ESTOC_DER_OID, BYTES(kp_cmc_ra));
+    } else {
+        estoc_der_put(w, ESTOC_DER_OID, BYTES(kp_client_auth));
+    }
+    estoc_der_close(w, mark);
+    ext_close(w, e);
+}
+
+static void put_extensions(estoc_writer *w, const estoc_cert_plan *p, estoc_slice own_id)
+{
+    size_t tag = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(3));
+    size_t list = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    put_key_ids(w, p->authority_key_id.len > 0 ? p->authority_key_id : own_id, own_id);
+    put_basic(w, p->ca);
+    put_ext(w, BYTES(ce_key_usage), true, p->ca ? BYTES(usage_ca) : BYTES(usage_leaf));
+    if (!p->ca) {
+        put_ext_usage(w, p->server);
+    }
+    if (p->san.len > 0) { /* critical where nothing else names it: RFC 5280 section 4.2.1.6 */
+        put_ext(w, BYTES(ce_san), estoc_name_is_empty(p->subject), p->san);
+    }
+    estoc_der_close(w, list);
+    estoc_der_close(w, tag);
+}
+
+static void put_tbs(estoc_writer *w, const estoc_cert_plan *p, estoc_sig_kind sig,
+                    estoc_slice own_id)
+{
+    size_t tbs = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    size_t version = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
+    estoc_der_put_u32(w, 2); /* v3 */
+    estoc_der_close(w, version);
+    estoc_der_put_unsigned(w, estoc_slice_of(p->serial, p->serial_len));
+    estoc_sig_alg_put(w, sig);
+    estoc_der_put_raw(w, p->issuer);
+    size_t validity = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put_time(w, p->not_before);
+    estoc_der_put_time(w, p->not_after);
+    estoc_der_close(w, validity);
+    estoc_der_put_raw(w, p->subject);
+    estoc_der_put_raw(w, p->spki);
+    put_extensions(w, p, own_id);
+    estoc_der_close(w, tbs);
+}
+
+estoc_err estoc_cert_issue(const estoc_cert_plan *p, const estoc_key *issuer_key, estoc_buf out,
+                           size_t *len)
+{
+    uint8_t digest[32];
+    uint8_t sig[ESTOC_SIG_MAX];
+    size_t sig_len = 0;
+    *len = 0;
+    if (p->serial_len == 0 || p->serial_len > sizeof p->serial || (p->serial[0] & 0x80) != 0 ||
+        p->not_after < p->not_before || (p->ca && p->server) ||
+        (!p->ca && p->san.len == 0 && estoc_name_is_empty(p->subject))) {
+        return ESTOC_E_USAGE;
+    }
+    estoc_err err = key_id(p->spki, digest);
+    if (err) {
+        return err;
+    }
+    estoc_sig_kind kind = estoc_key_sig(issuer_key);
+    estoc_writer w = estoc_writer_of(out);
+    size_t outer = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    put_tbs(&w, p, kind, estoc_slice_of(digest, KEY_ID_LEN));
+    if (w.err) {
+        return w.err;
+    }
+    err = estoc_key_sign(issuer_key, estoc_slice_of(out.ptr + outer, w.len - outer),
+                         (estoc_buf){sig, sizeof sig}, &sig_len);
+    if (err) {
+        return err;
+    }
+    estoc_sig_alg_put(&w, kind);
+    estoc_der_put_bits(&w, estoc_slice_of(sig, sig_len));
+    estoc_der_close(&w, outer);
+    return estoc_writer_end(&w, len);
+}
+
+estoc_err estoc_serial_random(uint8_t serial[16])
+{
+    estoc_random random = estoc_random_system();
+    /* A zero in front would not be written, and the number not have the bytes it is stored under. */
+    do {
+        if (!random.fill(random.ctx, serial, 16)) {
+            return ESTOC_E_RANDOM;
+        }
+        serial[0] &= 0x7f;
+    } while (serial[0] == 0);
+    return ESTOC_OK;
+}
