@@ -12,6 +12,17 @@
 
 #define PATH_LEN 256
 
+/** A test by a name that begins with what it is about. */
+#define NAMED(name, function)            \
+    {                                    \
+        name, function, NULL, NULL, NULL \
+    }
+/** The same with a directory and configuration of its own, and no server started yet. */
+#define NAMED_ALONE(name, function)                             \
+    {                                                           \
+        name, function, fixture_set_up, fixture_tear_down, NULL \
+    }
+
 typedef struct fixture {
     char dir[64];       /* temporary; everything of the test is in it */
     char srv[PATH_LEN]; /* --dir of estocd */
