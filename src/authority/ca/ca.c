@@ -1,1 +1,303 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The embedded CA's thread. It takes all that waits, decides and signs each, writes all in one
+ * transaction, and only after the commit gives the answers: one fsync for many, none before its own.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "desk.h"
+
+#define QUEUE_MAX 1024 /* unless configured */
+#define BATCH_MAX 128  /* so that the first of a batch does not wait long for the last */
+
+struct ca {
+    estoc_authority base;
+    estoc_profile *profiles;
+    size_t profiles_n;
+    estoc_blobs anchors;
+    uint32_t queue_max;
+    char *store_url;
+    pthread_t thread;
+    estoc_desk desk; /* the thread's own, once it runs */
+    /* shared, under the lock */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    estoc_job *first, *last;
+    size_t waiting;
+    bool stop;
+};
+
+/* ---------------------------------------------------------------------------------- the thread */
+
+static const char *profile_text(const estoc_job *j)
+{
+    return j->profile->name[0] != '\0' ? j->profile->name : NULL;
+}
+
+static void log_verdict(const estoc_job *j)
+{
+    const estoc_resource *r = estoc_resource_for(j->op);
+    const char *result = !j->err ? "issued"
+                         : j->err == ESTOC_E_STORE || j->err == ESTOC_E_LATER ||
+                                 j->err == ESTOC_E_MEMORY || j->err == ESTOC_E_CRYPTO
+                             ? "failed"
+                             : "refused";
+    estoc_log(j->err ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "ca", "peer", j->peer, "op",
+              r != NULL ? r->name : NULL, "profile", profile_text(j), "subject",
+              j->parsed ? j->subject : NULL, "result", !j->err && j->again ? "again" : result,
+              "serial", j->err ? NULL : j->serial, "client_ca", j->own ? "own" : NULL, "rule",
+              j->err ? j->ruling.rule : NULL, "why", j->err ? j->ruling.text : NULL, NULL);
+}
+
+static void answer_all(estoc_job *batch)
+{
+    while (batch != NULL) {
+        estoc_job *j = batch;
+        batch = j->next;
+        log_verdict(j);
+        const estoc_verdict verdict = {.err = j->err,
+                                       .text = j->err ? j->ruling.text : NULL,
+                                       .retry_s = j->retry_s,
+                                       .cert = j->err ? estoc_slice_of(NULL, 0)
+                                                      : estoc_blob_slice(j->cert)};
+        j->done(j->ctx, &verdict);
+        estoc_blob_free(&j->cert);
+        free(j);
+    }
+}
+
+/* Waits for work. @return NULL: there is none, and there will be none */
+static estoc_job *take(struct ca *ca)
+{
+    pthread_mutex_lock(&ca->lock);
+    while (ca->first == NULL && !ca->stop) {
+        pthread_cond_wait(&ca->wake, &ca->lock);
+    }
+    estoc_job *batch = ca->first;
+    estoc_job *last = batch;
+    size_t n = batch != NULL;
+    while (last != NULL && last->next != NULL && n < BATCH_MAX) {
+        last = last->next;
+        n++;
+    }
+    if (last != NULL) {
+        ca->first = last->next;
+        ca->last = ca->first != NULL ? ca->last : NULL;
+        ca->waiting -= n;
+        last->next = NULL;
+    }
+    pthread_mutex_unlock(&ca->lock);
+    return batch;
+}
+
+static void *serve(void *arg)
+{
+    struct ca *ca = arg;
+    estoc_job *batch;
+    while ((batch = take(ca)) != NULL) {
+        estoc_desk_decide(&ca->desk, batch);
+        answer_all(batch);
+    }
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------- what the server calls */
+
+static const estoc_profile *find_profile(const struct ca *ca, const char *name)
+{
+    for (size_t i = 0; i < ca->profiles_n; i++) {
+        if (strcmp(ca->profiles[i].name, name) == 0) {
+            return &ca->profiles[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_profile(estoc_authority *a, const char *profile)
+{
+    return find_profile((struct ca *)a, profile) != NULL;
+}
+
+static const estoc_blobs *anchors(estoc_authority *a, const char *profile)
+{
+    (void)profile; /* one CA for all */
+    return &((struct ca *)a)->anchors;
+}
+
+static estoc_slice attributes(estoc_authority *a, const char *profile)
+{
+    const estoc_profile *p = find_profile((struct ca *)a, profile);
+    return p != NULL ? p->attributes : estoc_slice_of(NULL, 0);
+}
+
+static estoc_job *new_job(const estoc_profile *profile, const estoc_enrollment *e)
+{
+    const char *peer = e->peer != NULL ? e->peer : "";
+    size_t peer_len = strlen(peer) + 1;
+    estoc_job *j = calloc(1, sizeof *j + e->client_cert.len + e->csr.len + peer_len);
+    if (j == NULL) {
+        return NULL;
+    }
+    uint8_t *at = j->bytes;
+    j->client_cert =
+        estoc_slice_of(memcpy(at, e->client_cert.ptr, e->client_cert.len), e->client_cert.len);
+    at += e->client_cert.len;
+    j->csr = estoc_slice_of(memcpy(at, e->csr.ptr, e->csr.len), e->csr.len);
+    j->peer = memcpy(at + e->csr.len, peer, peer_len);
+    j->op = e->op;
+    j->profile = profile;
+    j->done = e->done;
+    j->ctx = e->ctx;
+    return j;
+}
+
+static estoc_err enroll(estoc_authority *a, const estoc_enrollment *e)
+{
+    struct ca *ca = (struct ca *)a;
+    const estoc_profile *profile = find_profile(ca, e->profile);
+    if (profile == NULL) {
+        return ESTOC_E_NOT_FOUND;
+    }
+    if (e->client_cert.len == 0 || e->csr.len == 0) {
+        return ESTOC_E_TRUNCATED;
+    }
+    estoc_job *j = new_job(profile, e);
+    if (j == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    pthread_mutex_lock(&ca->lock);
+    bool room = ca->waiting < ca->queue_max && !ca->stop;
+    if (room) {
+        if (ca->last != NULL) {
+            ca->last->next = j;
+        } else {
+            ca->first = j;
+        }
+        ca->last = j;
+        ca->waiting++;
+        pthread_cond_signal(&ca->wake);
+    }
+    pthread_mutex_unlock(&ca->lock);
+    if (!room) {
+        free(j);
+    }
+    return room ? ESTOC_OK : ESTOC_E_BUSY;
+}
+
+/* --------------------------------------------------------------------------------- birth and death */
+
+static void free_ca(struct ca *ca)
+{
+    estoc_store_close(ca->desk.store);
+    estoc_blobs_free(&ca->anchors);
+    pthread_cond_destroy(&ca->wake);
+    pthread_mutex_destroy(&ca->lock);
+    free(ca->store_url);
+    free(ca->profiles);
+    free(ca);
+}
+
+static void close_ca(estoc_authority *a)
+{
+    struct ca *ca = (struct ca *)a;
+    pthread_mutex_lock(&ca->lock);
+    ca->stop = true;
+    pthread_cond_signal(&ca->wake);
+    pthread_mutex_unlock(&ca->lock);
+    pthread_join(ca->thread, NULL);
+    free_ca(ca);
+}
+
+static const estoc_authority_ops ops = {has_profile, anchors, attributes, enroll, close_ca};
+
+/* A key beside the wrong certificate would issue what nobody can verify. */
+static estoc_err prove_key(const struct ca *ca, estoc_why *why)
+{
+    static const char text[] = "estoc: does this key belong to this certificate?";
+    uint8_t sig[ESTOC_SIG_MAX];
+    size_t len = 0;
+    estoc_err err =
+        estoc_key_sign(ca->desk.key, estoc_slice_str(text), (estoc_buf){sig, sizeof sig}, &len);
+    if (err) {
+        estoc_why_set(why, "CA key: cannot sign: %s", estoc_err_text(err));
+        return err;
+    }
+    err = estoc_verify(&ca->desk.issuer.spki, estoc_key_sig(ca->desk.key), estoc_slice_str(text),
+                       estoc_slice_of(sig, len));
+    if (err) {
+        estoc_why_set(why, "CA key: it does not belong to the CA certificate");
+        return ESTOC_E_KEY;
+    }
+    return ESTOC_OK;
+}
+
+static estoc_err take_chain(struct ca *ca, const estoc_blobs *chain, estoc_why *why)
+{
+    estoc_err err = chain->n > 0
+                        ? estoc_cert_parse(&ca->desk.issuer, estoc_blob_slice(chain->at[0]))
+                        : ESTOC_E_CONFIG;
+    if (err) {
+        estoc_why_set(why, "CA certificate: %s", chain->n > 0 ? estoc_err_text(err) : "missing");
+        return err;
+    }
+    if (!ca->desk.issuer.ca || ca->desk.issuer.ski.len == 0) {
+        estoc_why_set(why, "CA certificate: %s",
+                      ca->desk.issuer.ca ? "it has no subjectKeyIdentifier"
+                                         : "it is not a CA's (basicConstraints)");
+        return ESTOC_E_CONFIG;
+    }
+    for (size_t i = chain->n; !err && i > 0; i--) { /* root first: E2 */
+        err = estoc_blobs_add(&ca->anchors, estoc_blob_slice(chain->at[i - 1]));
+    }
+    return err;
+}
+
+static estoc_err take_profiles(struct ca *ca, const estoc_ca_cfg *cfg, estoc_why *why)
+{
+    ca->profiles = calloc(cfg->profiles_n > 0 ? cfg->profiles_n : 1, sizeof *ca->profiles);
+    ca->store_url = strdup(cfg->store_url);
+    if (ca->profiles == NULL || ca->store_url == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    for (size_t i = 0; i < cfg->profiles_n; i++) {
+        ca->profiles[i] = cfg->profiles[i];
+        if (cfg->profiles[i].validity_s == 0) {
+            estoc_why_set(why, "profile %s: no validity", cfg->profiles[i].name);
+            return ESTOC_E_CONFIG;
+        }
+    }
+    ca->profiles_n = cfg->profiles_n;
+    return ESTOC_OK;
+}
+
+estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_why *why)
+{
+    *out = NULL;
+    struct ca *ca = calloc(1, sizeof *ca);
+    if (ca == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    ca->base.ops = &ops;
+    ca->desk.key = cfg->key;
+    ca->queue_max = cfg->queue_max > 0 ? cfg->queue_max : QUEUE_MAX;
+    ca->desk.retry_window_s = cfg->retry_window_s;
+    pthread_mutex_init(&ca->lock, NULL);
+    pthread_cond_init(&ca->wake, NULL);
+    estoc_err err = take_profiles(ca, cfg, why);
+    err = err ? err : take_chain(ca, cfg->chain, why);
+    err = err ? err : prove_key(ca, why);
+    ca->desk.store_url = ca->store_url;
+    err = err ? err : estoc_store_open(ca->store_url, &ca->desk.store, why);
+    if (!err && pthread_create(&ca->thread, NULL, serve, ca) != 0) {
+        estoc_why_set(why, "CA: no thread");
+        err = ESTOC_E_SYSTEM;
+    }
+    if (err) {
+        free_ca(ca);
+        return err;
+    }
+    *out = &ca->base;
+    return ESTOC_OK;
+}

@@ -10,9 +10,11 @@
 #include "authority.h"
 #include "crypto.h"
 
+#define ESTOC_KEY_BIT(kind) (1u << (kind))
 typedef struct estoc_profile {
-    char name[32]; /* "" is the default; else the URI label */
-    uint32_t validity_s;
+    char name[32];       /* "" is the default; else the URI label */
+    uint32_t validity_s; /* at most: a certificate never outlives the CA's */
+    unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
 
@@ -20,13 +22,15 @@ typedef struct estoc_ca_cfg {
     const char *store_url;
     const estoc_blobs *chain;      /* our certificate first, then up to the root; must outlive it */
     const estoc_key *key;          /* likewise */
-    const estoc_profile *profiles; /* likewise; the default profile first */
+    const estoc_profile *profiles; /* copied; the default profile first */
     size_t profiles_n;
     uint32_t queue_max;      /* enrollments waiting; more: ESTOC_E_BUSY. 1,024 if 0 */
-    uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long */
+    uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long;
+                                0: never */
 } estoc_ca_cfg;
 
-/** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread. */
+/** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread.
+ *  @return 0; ESTOC_E_CONFIG, ESTOC_E_KEY, or what the store and the key return; `why` is filled     */
 ESTOC_MUST_USE estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out,
                                        estoc_why *why);
 
@@ -43,7 +47,9 @@ typedef struct estoc_cert_plan {
     estoc_slice san;              /* GeneralNames DER, or empty */
     estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
 } estoc_cert_plan;
-/** Build the TBSCertificate and sign it. Serials: estoc_serial_random. */
+/** Build the TBSCertificate and sign it. Serials: estoc_serial_random.
+ *  @return 0; ESTOC_E_SPACE; ESTOC_E_USAGE (no serial, no name at all, ends before it begins); what
+ *          parsing `spki` and estoc_key_sign return                                                */
 ESTOC_MUST_USE estoc_err estoc_cert_issue(const estoc_cert_plan *plan, const estoc_key *issuer_key,
                                           estoc_buf out, size_t *len);
 /** 16 bytes, positive, from the random source (128 bits less the sign bit). */

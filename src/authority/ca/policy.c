@@ -1,1 +1,312 @@
 /* SPDX-License-Identifier: MIT */
+#include "policy.h"
+
+#define NAMES_MAX 64 /* alternative names of a request */
+
+static estoc_err refuse(estoc_ruling *why, estoc_err err, const char *rule, const char *text)
+{
+    *why = (estoc_ruling){rule, text};
+    return err;
+}
+
+/* ------------------------------------------------------------------------- subject and alternatives */
+
+/* The next RDN of a Name that estoc_name_check has passed: its one attribute. */
+static estoc_slice next_rdn(estoc_reader *r, estoc_slice *type)
+{
+    estoc_der value;
+    estoc_reader set = estoc_der_enter(r, ESTOC_DER_SET);
+    estoc_reader pair = estoc_der_enter(&set, ESTOC_DER_SEQUENCE);
+    *type = estoc_der_expect(&pair, ESTOC_DER_OID);
+    estoc_der_next(&pair, &value);
+    return value.value;
+}
+
+/* The same attributes with the same bytes. The kind of string may differ, as libraries choose it
+ * differently; the three kinds allowed write the same characters in the same bytes. */
+static bool same_name(estoc_slice a, estoc_slice b)
+{
+    estoc_reader outer_a = estoc_reader_of(a);
+    estoc_reader outer_b = estoc_reader_of(b);
+    estoc_reader ra = estoc_der_enter(&outer_a, ESTOC_DER_SEQUENCE);
+    estoc_reader rb = estoc_der_enter(&outer_b, ESTOC_DER_SEQUENCE);
+    while (!ra.err && !rb.err && estoc_reader_left(&ra) > 0 && estoc_reader_left(&rb) > 0) {
+        estoc_slice type_a, type_b;
+        estoc_slice value_a = next_rdn(&ra, &type_a);
+        estoc_slice value_b = next_rdn(&rb, &type_b);
+        if (!estoc_slice_eq(type_a, type_b) || !estoc_slice_eq(value_a, value_b)) {
+            return false;
+        }
+    }
+    return !estoc_reader_end(&ra) && !estoc_reader_end(&rb);
+}
+
+static bool has_san(estoc_slice names, estoc_slice name)
+{
+    estoc_der el;
+    estoc_reader outer = estoc_reader_of(names);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    while (!r.err && estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
+        if (estoc_slice_eq(el.whole, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each alternative name asked for is one that the client's certificate has. */
+static estoc_err check_san(estoc_slice asked, estoc_slice held, estoc_ruling *why)
+{
+    estoc_der el;
+    size_t n = 0;
+    estoc_reader outer = estoc_reader_of(asked);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    while (!r.err && estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
+        if (++n > NAMES_MAX) {
+            return refuse(why, ESTOC_E_FORBIDDEN, "X10", "too many alternative names");
+        }
+        if (!has_san(held, el.whole)) {
+            return refuse(why, ESTOC_E_FORBIDDEN, "X10",
+                          "an alternative name that your certificate does not have");
+        }
+    }
+    if (estoc_reader_end(&r) || estoc_reader_end(&outer) || n == 0) {
+        return refuse(why, ESTOC_E_MALFORMED, "E4", "the alternative names are malformed");
+    }
+    return ESTOC_OK;
+}
+
+/* X10; E4 for /sren, where nothing may change. */
+static estoc_err check_names(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
+{
+    const estoc_cert *client = p->client;
+    bool filled_in = p->op == ESTOC_OP_SEN && estoc_name_is_empty(csr->subject);
+    if (estoc_name_check(client->subject)) {
+        /* it would be copied into a certificate and into the log */
+        return refuse(why, ESTOC_E_FORBIDDEN, "212", "your certificate's subject cannot be taken");
+    }
+    if (!filled_in && !same_name(csr->subject, client->subject)) {
+        return refuse(why, ESTOC_E_FORBIDDEN, p->op == ESTOC_OP_SREN ? "E4" : "X10",
+                      "the subject is not your certificate's");
+    }
+    if (p->op == ESTOC_OP_SREN && !estoc_slice_eq(csr->san, client->san)) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "E4",
+                      "the alternative names are not your certificate's");
+    }
+    if (csr->san.len == 0) {
+        return estoc_name_is_empty(client->subject)
+                   ? refuse(why, ESTOC_E_FORBIDDEN, "211", "neither a subject nor another name")
+                   : ESTOC_OK;
+    }
+    return check_san(csr->san, client->san, why);
+}
+
+/* -------------------------------------------------------------------------- extensions asked for */
+
+/* Each @return 0; ESTOC_E_FORBIDDEN; ESTOC_E_MALFORMED */
+
+static estoc_err ignore(estoc_slice value)
+{
+    (void)value;
+    return ESTOC_OK;
+}
+
+static estoc_err no_ca(estoc_slice value)
+{
+    estoc_reader outer = estoc_reader_of(value);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    bool ca = estoc_der_peek(&r) == ESTOC_DER_BOOLEAN && estoc_der_bool(&r);
+    if (estoc_der_peek(&r) == ESTOC_DER_INTEGER) {
+        (void)estoc_der_u32(&r);
+    }
+    if (estoc_reader_end(&r) || estoc_reader_end(&outer)) {
+        return ESTOC_E_MALFORMED;
+    }
+    return ca ? ESTOC_E_FORBIDDEN : ESTOC_OK;
+}
+
+/* keyCertSign and cRLSign are a CA's. What else is asked for is dropped, but for digitalSignature. */
+static estoc_err no_ca_usage(estoc_slice value)
+{
+    estoc_reader r = estoc_reader_of(value);
+    estoc_slice bits = estoc_der_expect(&r, ESTOC_DER_BIT_STRING);
+    if (estoc_reader_end(&r) || bits.len < 2 || bits.len > 3 || bits.ptr[0] > 7) {
+        return ESTOC_E_MALFORMED;
+    }
+    return (bits.ptr[1] & 0x06) != 0 ? ESTOC_E_FORBIDDEN : ESTOC_OK;
+}
+
+/* A privilege is not granted in silence, nor dropped in silence (214). */
+static estoc_err client_auth_only(estoc_slice value)
+{
+    static const uint8_t client_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
+    estoc_reader outer = estoc_reader_of(value);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    bool more = false;
+    size_t n = 0;
+    while (!r.err && estoc_reader_left(&r) > 0) {
+        estoc_slice oid = estoc_der_oid(&r);
+        more |= !estoc_slice_eq(oid, estoc_slice_of(client_auth, sizeof client_auth));
+        n++;
+    }
+    if (estoc_reader_end(&r) || estoc_reader_end(&outer) || n == 0) {
+        return ESTOC_E_MALFORMED;
+    }
+    return more ? ESTOC_E_FORBIDDEN : ESTOC_OK;
+}
+
+/* clang-format off */
+static const struct {
+    uint8_t oid_len;
+    uint8_t oid[8];
+    estoc_err (*check)(estoc_slice value);
+    const char *text; /* of a refusal */
+} known[] = {
+    {3, {0x55, 0x1d, 0x13}, no_ca,            "a CA certificate is not issued"},
+    {3, {0x55, 0x1d, 0x0f}, no_ca_usage,      "the usage of a CA's key is not granted"},
+    {3, {0x55, 0x1d, 0x25}, client_auth_only, "only the extended usage clientAuth is granted"},
+    {3, {0x55, 0x1d, 0x11}, ignore, NULL}, /* subjectAltName: check_names() */
+    /* the CA's values win (219) */
+    {3, {0x55, 0x1d, 0x0e}, ignore, NULL}, /* subjectKeyIdentifier */
+    {3, {0x55, 0x1d, 0x23}, ignore, NULL}, /* authorityKeyIdentifier */
+    {3, {0x55, 0x1d, 0x1e}, ignore, NULL}, /* nameConstraints */
+    {3, {0x55, 0x1d, 0x1f}, ignore, NULL}, /* cRLDistributionPoints */
+    {3, {0x55, 0x1d, 0x20}, ignore, NULL}, /* certificatePolicies */
+    {8, {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01}, ignore, NULL}, /* authorityInfoAccess */
+};
+/* clang-format on */
+
+#define KNOWN (sizeof known / sizeof known[0])
+
+static estoc_err check_extension(const estoc_ext *ext, estoc_ruling *why)
+{
+    size_t i = 0;
+    while (i < KNOWN && !estoc_slice_eq(ext->oid, estoc_slice_of(known[i].oid, known[i].oid_len))) {
+        i++;
+    }
+    if (i == KNOWN) {
+        return ext->critical ? refuse(why, ESTOC_E_FORBIDDEN, "E4",
+                                      "a critical extension that is not granted")
+                             : ESTOC_OK;
+    }
+    estoc_err err = known[i].check(ext->value);
+    if (err == ESTOC_E_MALFORMED) {
+        return refuse(why, err, "E4", "an extension in the request is malformed");
+    }
+    return err ? refuse(why, err, "214", known[i].text) : ESTOC_OK;
+}
+
+static estoc_err check_extensions(estoc_slice extensions, estoc_ruling *why)
+{
+    estoc_ext ext;
+    estoc_reader outer = estoc_reader_of(extensions);
+    if (extensions.len == 0) {
+        return ESTOC_OK;
+    }
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    while (!r.err && estoc_reader_left(&r) > 0 && estoc_ext_next(&r, &ext)) {
+        estoc_err err = check_extension(&ext, why);
+        if (err) {
+            return err;
+        }
+    }
+    return estoc_reader_end(&r)
+               ? refuse(why, ESTOC_E_MALFORMED, "E4", "an extension in the request is malformed")
+               : ESTOC_OK;
+}
+
+/* ---------------------------------------------------------------------------------------- the key */
+
+static estoc_err check_key(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
+{
+    unsigned keys = p->profile->keys != 0 ? p->profile->keys : ESTOC_KEY_BIT(ESTOC_KEY_P256);
+    if ((keys & ESTOC_KEY_BIT(csr->spki.kind)) == 0) {
+        return refuse(why, ESTOC_E_KEY, "X3", "this kind of key is not taken here");
+    }
+    if (csr->spki.der.len > ESTOC_SPKI_MAX) { /* before its signature costs us anything */
+        return refuse(why, ESTOC_E_KEY, "X3", "the key is too large");
+    }
+    if (estoc_slice_eq(csr->spki.der, p->issuer->spki.der)) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is not yours");
+    }
+    estoc_err err = estoc_verify(&csr->spki, csr->sig, csr->info, csr->signature);
+    if (err == ESTOC_E_SIGNATURE) {
+        return refuse(why, err, "E4", "the request's signature does not verify");
+    }
+    if (err == ESTOC_E_KEY) {
+        return refuse(why, err, "X3", "the key is too weak or no key at all");
+    }
+    if (err == ESTOC_E_UNSUPPORTED) {
+        return refuse(why, err, "X3", "the signature's algorithm is not taken here");
+    }
+    return err ? refuse(why, ESTOC_E_CRYPTO, "E4", "the signature could not be checked") : ESTOC_OK;
+}
+
+/* ----------------------------------------------------------------------------------------- all of it */
+
+estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_ruling *why)
+{
+    estoc_csr csr;
+    *grant = (estoc_grant){.subject = {NULL, 0}};
+    *why = (estoc_ruling){"", ""};
+    if (p->op != ESTOC_OP_SEN && p->op != ESTOC_OP_SREN) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "X6", "not offered");
+    }
+    estoc_err err = estoc_csr_parse(&csr, p->csr);
+    if (err == ESTOC_E_UNSUPPORTED) {
+        return refuse(why, err, "X3", "the key or the signature's algorithm is not supported");
+    }
+    if (err) {
+        return refuse(why, err, "E4", "not a PKCS#10 request in DER, or not a strict one");
+    }
+    /* What costs little first: a signature is checked only for what would be granted. */
+    err = check_names(p, &csr, why);
+    err = err ? err : check_extensions(csr.extensions, why);
+    err = err ? err : check_key(p, &csr, why);
+    if (!err) {
+        *grant = (estoc_grant){p->client->subject, csr.san, csr.spki.der};
+    }
+    return err;
+}
+
+/* The client's certificate as we have issued it: byte for byte, not just its number. */
+static estoc_err find_own(const estoc_cert *client, estoc_store *store, bool *own, bool *revoked)
+{
+    estoc_record rec;
+    estoc_blob der;
+    *own = false;
+    *revoked = false;
+    estoc_err err = estoc_store_by_serial(store, client->serial, &rec, &der);
+    if (!err) {
+        *own = estoc_slice_eq(estoc_blob_slice(der), client->der);
+        *revoked = *own && rec.revoked_at != 0;
+        estoc_blob_free(&der);
+    }
+    return err == ESTOC_E_NOT_FOUND ? ESTOC_OK : err;
+}
+
+estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store, const uint8_t key[32],
+                                const char *subject, int64_t now, bool *own, estoc_ruling *why)
+{
+    bool revoked, used;
+    *why = (estoc_ruling){"", ""};
+    estoc_err err = find_own(p->client, store, own, &revoked);
+    if (err) {
+        return err;
+    }
+    if (revoked) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "171", "your certificate is revoked");
+    }
+    if (p->op == ESTOC_OP_SREN && !*own) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "E4",
+                      "your certificate is not from this CA; enroll with /sen");
+    }
+    if (*own && (now > p->client->not_after || now < p->client->not_before)) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "E4", "your certificate is not valid now");
+    }
+    err = estoc_store_key_used(store, key, subject, now, &used);
+    if (!err && used) {
+        return refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is another device's");
+    }
+    return err;
+}

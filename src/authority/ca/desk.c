@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "desk.h"
+
+#define BACKDATE_S  300 /* clients' clocks may be slow */
+#define STORE_RETRY 10  /* seconds: Max-Age when the store fails */
+#define SIGN_RETRY  30
+#define TIME_RETRY  3600 /* the CA's certificate, or our clock, is not right */
+#define SERIAL_TRY  3
+
+/* ------------------------------------------------------------------------------------- the decision */
+
+static void fail(estoc_job *j, estoc_err err, uint32_t retry_s, const char *text)
+{
+    j->err = err;
+    j->retry_s = retry_s;
+    j->ruling = (estoc_ruling){NULL, text};
+}
+
+/* The store is not to be trusted any more in this state: none of the batch will count as issued. */
+static void store_failed(estoc_desk *d, estoc_job *j)
+{
+    d->broken = true;
+    fail(j, ESTOC_E_STORE, STORE_RETRY, "the store is not available, try again later");
+}
+
+static bool begin(estoc_desk *d)
+{
+    if (d->store == NULL) {
+        estoc_why why = {""};
+        if (estoc_store_open(d->store_url, &d->store, &why)) {
+            estoc_log(ESTOC_LOG_ERROR, "ca", "event", "store", "why", why.text, NULL);
+            return false;
+        }
+        estoc_log(ESTOC_LOG_WARN, "ca", "event", "store", "result", "opened again", NULL);
+    }
+    if (!d->in_transaction) {
+        d->in_transaction = estoc_store_begin(d->store) == ESTOC_OK;
+    }
+    return d->in_transaction;
+}
+
+static void note_cert(estoc_job *j, const estoc_cert *cert)
+{
+    estoc_hex(cert->serial, j->serial, sizeof j->serial);
+}
+
+/* E6: what this identity got for the same bytes, if it still is of use. @return false: nothing */
+static bool find_again(estoc_desk *d, estoc_job *j, const estoc_record *rec)
+{
+    estoc_cert cert;
+    if (d->retry_window_s == 0) {
+        return false;
+    }
+    estoc_err err = estoc_store_by_csr(d->store, rec->identity, rec->profile, rec->csr,
+                                       d->now - (int64_t)d->retry_window_s, &j->cert);
+    if (err == ESTOC_E_NOT_FOUND) {
+        return false;
+    }
+    if (err) {
+        store_failed(d, j);
+        return true;
+    }
+    if (estoc_cert_parse(&cert, estoc_blob_slice(j->cert)) || cert.not_after <= d->now) {
+        estoc_blob_free(&j->cert);
+        return false;
+    }
+    note_cert(j, &cert);
+    j->again = true;
+    return true;
+}
+
+/* Build and sign one certificate, and what the store is to keep of it. */
+static estoc_err sign(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
+{
+    const estoc_cert *issuer = &d->issuer;
+    estoc_cert_plan plan = {.serial_len = 16,
+                            .issuer = issuer->subject,
+                            .subject = grant->subject,
+                            .spki = grant->spki,
+                            .not_before = d->now - BACKDATE_S,
+                            .not_after = d->now + (int64_t)j->profile->validity_s,
+                            .san = grant->san,
+                            .authority_key_id = issuer->ski};
+    /* never beyond the CA's own life: 167, 196 */
+    plan.not_before = plan.not_before > issuer->not_before ? plan.not_before : issuer->not_before;
+    plan.not_after = plan.not_after < issuer->not_after ? plan.not_after : issuer->not_after;
+    size_t room = 512 + ESTOC_SIG_MAX + issuer->subject.len + grant->subject.len + grant->spki.len +
+                  grant->san.len + issuer->ski.len;
+    estoc_blob_free(&j->cert);
+    j->cert.ptr = malloc(room);
+    if (j->cert.ptr == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    estoc_err err = estoc_serial_random(plan.serial);
+    err = err ? err : estoc_cert_issue(&plan, d->key, (estoc_buf){j->cert.ptr, room}, &j->cert.len);
+    memcpy(rec->serial, plan.serial, plan.serial_len);
+    rec->serial_len = plan.serial_len;
+    rec->not_before = plan.not_before;
+    rec->not_after = plan.not_after;
+    rec->cert = estoc_blob_slice(j->cert);
+    return err;
+}
+
+static void issue(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
+{
+    estoc_err err = ESTOC_E_STATE;
+    for (int i = 0; i < SERIAL_TRY && err == ESTOC_E_STATE; i++) {
+        err = sign(d, j, grant, rec);
+        if (err == ESTOC_E_MEMORY) {
+            fail(j, err, SIGN_RETRY, "out of memory, try again later");
+            return;
+        }
+        if (err) {
+            estoc_log(ESTOC_LOG_ERROR, "ca", "event", "sign", "why", estoc_err_text(err), NULL);
+            fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
+            return;
+        }
+        err = estoc_store_put(d->store, rec);
+    }
+    if (err) {
+        store_failed(d, j);
+        return;
+    }
+    estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), j->serial, sizeof j->serial);
+}
+
+static void decide_granted(estoc_desk *d, estoc_job *j, const estoc_petition *p,
+                           const estoc_grant *grant)
+{
+    estoc_record rec = {.profile = j->profile->name, .subject = j->subject, .issued_at = d->now};
+    estoc_err err = estoc_sha256(j->client_cert, rec.identity);
+    err = err ? err : estoc_sha256(j->csr, rec.csr);
+    err = err ? err : estoc_sha256(grant->spki, rec.key);
+    if (err) {
+        fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
+        return;
+    }
+    if (d->now < d->issuer.not_before || d->now >= d->issuer.not_after) { /* 197 */
+        fail(j, ESTOC_E_LATER, TIME_RETRY, "the CA's certificate is not valid now");
+        return;
+    }
+    if (d->broken || !begin(d)) {
+        store_failed(d, j);
+        return;
+    }
+    err = estoc_policy_recorded(p, d->store, rec.key, j->subject, d->now, &j->own, &j->ruling);
+    if (err == ESTOC_E_FORBIDDEN) {
+        j->err = err;
+    } else if (err) {
+        store_failed(d, j);
+    } else if (!find_again(d, j, &rec)) {
+        issue(d, j, grant, &rec);
+    }
+}
+
+static void decide(estoc_desk *d, estoc_job *j)
+{
+    estoc_cert client;
+    estoc_grant grant;
+    if (estoc_cert_parse(&client, j->client_cert)) {
+        j->err = ESTOC_E_FORBIDDEN;
+        j->ruling = (estoc_ruling){"X10", "your certificate cannot be read"};
+        return;
+    }
+    j->parsed = true;
+    estoc_name_text(client.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
+    const estoc_petition p = {j->op, j->profile, &client, &d->issuer, j->csr};
+    j->err = estoc_policy_grant(&p, &grant, &j->ruling);
+    if (!j->err) {
+        decide_granted(d, j, &p, &grant);
+    }
+}
+
+/* -------------------------------------------------------------------------------------- one batch */
+
+/* X9: a store that has failed is closed; what it may have kept in memory must not be built on. */
+static void drop_store(estoc_desk *d, estoc_job *batch)
+{
+    for (estoc_job *j = batch; j != NULL; j = j->next) {
+        if (!j->err) {
+            store_failed(d, j);
+        }
+    }
+    if (d->store != NULL && d->in_transaction) {
+        estoc_store_rollback(d->store);
+    }
+    estoc_store_close(d->store);
+    d->store = NULL;
+}
+
+void estoc_desk_decide(estoc_desk *d, estoc_job *batch)
+{
+    d->now = estoc_unix_s();
+    d->in_transaction = false;
+    d->broken = false;
+    for (estoc_job *j = batch; j != NULL; j = j->next) {
+        decide(d, j);
+    }
+    if (!d->broken && d->in_transaction) {
+        d->broken = estoc_store_commit(d->store) != ESTOC_OK;
+    }
+    if (d->broken) {
+        drop_store(d, batch);
+    }
+}

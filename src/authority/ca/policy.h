@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the embedded CA grants: a device enrolls as itself, and as nothing else (X10, E4).
+ * First the rules that need no store, then those that do. A registrar's id-kp-cmcRA widens nothing.
+ */
+#ifndef ESTOC_POLICY_H
+#define ESTOC_POLICY_H
+
+#include "ca.h"
+#include "store.h"
+
+/** Who asks for what. */
+typedef struct estoc_petition {
+    estoc_op op;
+    const estoc_profile *profile;
+    const estoc_cert *client; /* proven by the handshake */
+    const estoc_cert *issuer; /* our own certificate */
+    estoc_slice csr;
+} estoc_petition;
+
+/** What it may have. Slices into the request and the client's certificate. */
+typedef struct estoc_grant {
+    estoc_slice subject; /* the client's own Name bytes, however the request writes it */
+    estoc_slice san;     /* GeneralNames, or empty */
+    estoc_slice spki;
+} estoc_grant;
+
+/** Why not. Static texts. */
+typedef struct estoc_ruling {
+    const char *rule; /* for the log: statement or row */
+    const char *text; /* for the client: at most 64 bytes */
+} estoc_ruling;
+
+/** Check a request, its signature included.
+ *  @return 0; what estoc_csr_parse returns; ESTOC_E_SIGNATURE; ESTOC_E_KEY; ESTOC_E_MALFORMED;
+ *          ESTOC_E_FORBIDDEN; ESTOC_E_CRYPTO. With an error `why` is filled                         */
+ESTOC_MUST_USE estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant,
+                                            estoc_ruling *why);
+
+/** The rules about what has been issued before: /sren only with a certificate of ours, none with a
+ *  revoked one, no key that is another's.
+ *  @param[in]  key      SHA-256 of the key's SubjectPublicKeyInfo
+ *  @param[in]  subject  as the store keeps it
+ *  @param[out] own      the client's certificate is one of ours
+ *  @return 0; ESTOC_E_FORBIDDEN with `why` filled; ESTOC_E_STORE; ESTOC_E_MEMORY                    */
+ESTOC_MUST_USE estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store,
+                                               const uint8_t key[32], const char *subject,
+                                               int64_t now, bool *own, estoc_ruling *why);
+
+#endif
