@@ -5,7 +5,7 @@
 
 /* Characters that end what RFC 6690 section 2 calls a URI-Reference, a parmname and a ptoken. None
  * of these holds a space, a control character or a byte above 0x7e.                               */
-#define NOT_TARGET "<>\""
+#define NOT_TARGET "<>\"\\"
 #define NOT_NAME   "\",;\\<>="
 #define NOT_TOKEN  "\",;\\"
 
