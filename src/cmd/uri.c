@@ -10,7 +10,7 @@
 
 static estoc_err wrong(estoc_why *why, const char *text, const char *what)
 {
-    estoc_why_set(why, "%s: %s; write coaps://HOST[:PORT][/ROOT]", text, what);
+    estoc_why_set(why, "%.100s: %s; write coaps://HOST[:PORT][/ROOT]", text, what);
     return ESTOC_E_CONFIG;
 }
 

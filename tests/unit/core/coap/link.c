@@ -15,12 +15,19 @@ static estoc_link only_link(const char *text)
     return link;
 }
 
-static bool matches(const char *link, const char *query)
+/* Link and query in blocks of their exact size. */
+static bool matches(const char *text, const char *query)
 {
-    estoc_link l = only_link(link);
-    uint8_t *exact = exact_copy(estoc_slice_str(query));
-    bool match = estoc_link_matches(&l, estoc_slice_of(exact, strlen(query)));
-    free(exact);
+    estoc_slice t = estoc_slice_str(text);
+    estoc_slice q = estoc_slice_str(query);
+    uint8_t *exact_text = exact_copy(t);
+    uint8_t *exact_query = exact_copy(q);
+    estoc_reader r = estoc_reader_of(estoc_slice_of(exact_text, t.len));
+    estoc_link link;
+    assert_true(estoc_link_next(&r, &link));
+    bool match = estoc_link_matches(&link, estoc_slice_of(exact_query, q.len));
+    free(exact_text);
+    free(exact_query);
     return match;
 }
 
@@ -231,6 +238,8 @@ static void words(void **state)
     assert_false(matches("</a>;rt=\"one two three\"", "rt=wo"));
     assert_false(matches("</a>;rt=\"one two three\"", "rt=one two"));
     assert_true(matches("</a>;rt=\"  one  \"", "rt=one"));
+    assert_true(matches("</a>;rt=one", "rt=one"));
+    assert_false(matches("</a>;rt=one", "rt=one1"));
     assert_true(matches("</a>;rel=\"x y\"", "rel=y"));
     assert_true(matches("</a>;if=\"x y\"", "if=y"));
 }

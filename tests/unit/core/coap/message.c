@@ -122,6 +122,22 @@ static void writes_into_every_room(void **state)
     }
 }
 
+static void every_type(void **state)
+{
+    (void)state;
+    for (uint8_t type = ESTOC_COAP_CON; type <= ESTOC_COAP_RST; type++) {
+        uint8_t code = type == ESTOC_COAP_NON ? ESTOC_COAP_GET : ESTOC_COAP_EMPTY;
+        estoc_coap_writer cw = estoc_coap_write_begin((estoc_buf){room, sizeof room}, type, code,
+                                                      0x1234, estoc_slice_of(NULL, 0));
+        const uint8_t expected[] = {(uint8_t)(0x40 + 0x10 * type), code, 0x12, 0x34};
+        size_t len;
+        assert_int_equal(estoc_coap_write_end(&cw, &len), 0);
+        assert_bytes(estoc_slice_of(room, len), SLICE(expected));
+        assert_int_equal(parse_exact(SLICE(expected)), 0);
+        assert_int_equal(msg.type, type);
+    }
+}
+
 static void tokens(void **state)
 {
     (void)state;
@@ -328,6 +344,7 @@ static const struct CMUnitTest tests[] = {
     {"RFC 9148 B.1 is parsed",                                rfc9148_b1, NULL, NULL, NULL},
     {"RFC 9148 A.1 is written byte for byte",                 writes_rfc9148_a1, NULL, NULL, NULL},
     {"a message into every size of buffer",                   writes_into_every_room, NULL, NULL, NULL},
+    {"C1 C2 every type, in four bytes",                      every_type, NULL, NULL, NULL},
     {"C1 59 tokens of 0 to 8 bytes",                          tokens, NULL, NULL, NULL},
     {"C2 whom a message that is no message comes from",       peek, NULL, NULL, NULL},
     {"C2 72 every first byte with every code",                all_headers, NULL, NULL, NULL},

@@ -123,6 +123,7 @@ static const struct wellformed wellformed_links[] = {
           "<http://www.example.com/sensors/t123>;anchor=\"/sensors/temp\";rel=\"describedby\","
           "</t>;anchor=\"/sensors/temp\";rel=\"alternate\"")},
     {"empty target",               TEXT("<>")},
+    {"first and last character",   TEXT("</!~>;!~=!~;rt=\"~\"")},
     {"attribute without a value",  TEXT("</a>;obs;rt=x")},
     {"empty string",               TEXT("</a>;rt=\"\"")},
     {"escapes",                    TEXT("</a>;title=\"a\\\"b\\\\c,d;e<f>\";rt=x")},
