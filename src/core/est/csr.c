@@ -1,1 +1,390 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <estoc/csr.h>
+
+#define ATTRIBUTES_MAX 16
+#define EXTENSIONS_MAX 32
+#define PASSWORD_MAX   255 /* RFC 2985 appendix A, pkcs-9-ub-challengePassword */
+#define SIGNATURE_MAX  512
+
+/* clang-format off */
+static const uint8_t challenge_password[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07};
+static const uint8_t extension_request[]  = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e};
+static const uint8_t subject_alt_name[]   = {0x55, 0x1d, 0x11};
+/* clang-format on */
+
+#define SLICE(array) estoc_slice_of((array), sizeof(array))
+
+/* ---- parsing ---- */
+
+/* The outer SEQUENCE is all there: whatever ends too early or too late within it is malformed. */
+static estoc_err inside(estoc_err err)
+{
+    return err == ESTOC_E_TRUNCATED || err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
+}
+
+/* The order of a SET OF. No element is the beginning of another.                 X.690 section 11.6 */
+static bool comes_before(estoc_slice a, estoc_slice b)
+{
+    return memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len) < 0;
+}
+
+/* The inside of a SET OF: DER, in order, no element twice. */
+static bool set_good(estoc_slice set, size_t *n)
+{
+    estoc_reader r = estoc_reader_of(set);
+    estoc_der el, last = {0};
+    *n = 0;
+    while (estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
+        if ((*n)++ > 0 && !comes_before(last.whole, el.whole)) {
+            return false;
+        }
+        last = el;
+    }
+    return !r.err;
+}
+
+/* Whether an earlier element of the list has this OID, which lies in the list. Elements are SEQUENCEs
+ * that begin with one: attributes and extensions. */
+static bool seen_before(estoc_slice list, estoc_slice oid)
+{
+    estoc_reader r = estoc_reader_of(list);
+    for (;;) {
+        estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+        estoc_slice earlier = estoc_der_oid(&in);
+        if (in.err || earlier.ptr == oid.ptr) {
+            return false;
+        }
+        if (estoc_slice_eq(earlier, oid)) {
+            return true;
+        }
+    }
+}
+
+bool estoc_ext_next(estoc_reader *r, estoc_ext *ext)
+{
+    estoc_der el;
+    memset(ext, 0, sizeof *ext);
+    if (r->err || estoc_reader_left(r) == 0 || !estoc_der_next(r, &el)) {
+        return false;
+    }
+    estoc_reader in = estoc_reader_of(el.value);
+    estoc_ext got = {.whole = el.whole};
+    got.oid = estoc_der_oid(&in);
+    if (estoc_der_peek(&in) == ESTOC_DER_BOOLEAN) {
+        got.critical = estoc_der_bool(&in);
+        if (!got.critical) { /* the default is not written. X.690 section 11.5 */
+            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+        }
+    }
+    got.value = estoc_der_expect(&in, ESTOC_DER_OCTET_STRING);
+    if (el.tag != ESTOC_DER_SEQUENCE || estoc_reader_end(&in)) {
+        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        return false;
+    }
+    *ext = got;
+    return true;
+}
+
+/* Of an address, a host name or a URI: visible ASCII. A NUL or a newline in one is an attack. */
+static bool text_good(estoc_slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] <= ' ' || s.ptr[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
+static bool other_name_good(estoc_slice value)
+{
+    estoc_reader r = estoc_reader_of(value);
+    estoc_der el;
+    estoc_der_oid(&r);
+    estoc_reader in = estoc_der_enter(&r, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
+    estoc_der_next(&in, &el);
+    return !estoc_reader_end(&in) && !estoc_reader_end(&r);
+}
+
+/* RFC 5280 section 4.2.1.6 */
+static bool general_name_good(const estoc_der *name)
+{
+    switch (name->tag) {
+    case ESTOC_DER_CONTEXT_CONSTRUCTED(0):
+        return other_name_good(name->value);
+    case ESTOC_DER_CONTEXT(1): /* rfc822Name, dNSName, uniformResourceIdentifier */
+    case ESTOC_DER_CONTEXT(2):
+    case ESTOC_DER_CONTEXT(6):
+        return text_good(name->value);
+    case ESTOC_DER_CONTEXT_CONSTRUCTED(
+        3): /* x400Address, ediPartyName: nobody's; not looked into */
+    case ESTOC_DER_CONTEXT_CONSTRUCTED(5):
+        return true;
+    case ESTOC_DER_CONTEXT_CONSTRUCTED(4):
+        return !estoc_name_check(name->value);
+    case ESTOC_DER_CONTEXT(7):
+        return name->value.len == 4 || name->value.len == 16;
+    case ESTOC_DER_CONTEXT(8):
+        return estoc_der_oid_valid(name->value);
+    default:
+        return false;
+    }
+}
+
+static bool general_names_good(estoc_slice der)
+{
+    estoc_reader outer = estoc_reader_of(der);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    if (estoc_reader_end(&outer) || estoc_reader_left(&r) == 0) {
+        return false;
+    }
+    estoc_der name;
+    while (estoc_reader_left(&r) > 0) {
+        if (!estoc_der_next(&r, &name) || !general_name_good(&name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The one value of an attribute that has one. */
+static bool only_value(estoc_slice values, estoc_der *el)
+{
+    estoc_reader r = estoc_reader_of(values);
+    estoc_der_next(&r, el);
+    return !estoc_reader_end(&r);
+}
+
+/* RFC 2985 section 5.4.2 */
+static estoc_err take_extensions(estoc_csr *csr, estoc_slice values)
+{
+    estoc_der list;
+    if (!only_value(values, &list) || list.tag != ESTOC_DER_SEQUENCE) {
+        return ESTOC_E_MALFORMED;
+    }
+    estoc_reader r = estoc_reader_of(list.value);
+    estoc_ext ext;
+    size_t n = 0;
+    while (estoc_ext_next(&r, &ext)) {
+        bool san = estoc_slice_eq(ext.oid, SLICE(subject_alt_name));
+        if (++n > EXTENSIONS_MAX) {
+            return ESTOC_E_LIMIT;
+        }
+        if (seen_before(list.value, ext.oid) || (san && !general_names_good(ext.value))) {
+            return ESTOC_E_MALFORMED;
+        }
+        if (san) {
+            csr->san = ext.value;
+        }
+    }
+    csr->extensions = list.whole;
+    return r.err || n == 0 ? ESTOC_E_MALFORMED : ESTOC_OK;
+}
+
+/* RFC 2985 section 5.4.1. Its characters are compared, never shown: they are not checked. */
+static estoc_err take_password(estoc_csr *csr, estoc_slice values)
+{
+    estoc_der text;
+    if (!only_value(values, &text) || text.value.len == 0 ||
+        (text.tag != ESTOC_DER_UTF8_STRING && text.tag != ESTOC_DER_PRINTABLE_STRING)) {
+        return ESTOC_E_MALFORMED;
+    }
+    csr->challenge_password = text.value;
+    csr->has_challenge_password = true;
+    return text.value.len > PASSWORD_MAX ? ESTOC_E_LIMIT : ESTOC_OK;
+}
+
+static estoc_err take_attribute(estoc_csr *csr, estoc_reader in)
+{
+    estoc_slice type = estoc_der_oid(&in);
+    estoc_slice values = estoc_der_expect(&in, ESTOC_DER_SET);
+    size_t n = 0;
+    if (estoc_reader_end(&in) || !set_good(values, &n) || n == 0 ||
+        seen_before(csr->attributes, type)) {
+        return ESTOC_E_MALFORMED;
+    }
+    if (estoc_slice_eq(type, SLICE(extension_request))) {
+        return take_extensions(csr, values);
+    }
+    if (estoc_slice_eq(type, SLICE(challenge_password))) {
+        return take_password(csr, values);
+    }
+    return ESTOC_OK;
+}
+
+static estoc_err parse_attributes(estoc_csr *csr)
+{
+    size_t n = 0;
+    if (!set_good(csr->attributes, &n)) {
+        return ESTOC_E_MALFORMED;
+    }
+    if (n > ATTRIBUTES_MAX) {
+        return ESTOC_E_LIMIT;
+    }
+    estoc_reader r = estoc_reader_of(csr->attributes);
+    estoc_err err = ESTOC_OK;
+    while (!err && estoc_reader_left(&r) > 0) {
+        err = take_attribute(csr, estoc_der_enter(&r, ESTOC_DER_SEQUENCE));
+    }
+    return err;
+}
+
+/* RFC 2986 section 4.1 */
+static estoc_err parse_info(estoc_csr *csr, estoc_reader in)
+{
+    estoc_der subject, spki;
+    bool v1 = estoc_der_u32(&in) == 0;
+    estoc_der_next(&in, &subject);
+    estoc_der_next(&in, &spki);
+    csr->attributes = estoc_der_expect(&in, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
+    if (estoc_reader_end(&in) || !v1) {
+        return ESTOC_E_MALFORMED;
+    }
+    csr->subject = subject.whole;
+    estoc_err err = estoc_name_check(subject.whole);
+    err = err ? err : estoc_spki_parse(&csr->spki, spki.whole);
+    return err ? inside(err) : parse_attributes(csr);
+}
+
+/* RFC 2986 section 4.2 */
+static estoc_err parse(estoc_csr *csr, estoc_slice der)
+{
+    estoc_reader outer = estoc_reader_of(der);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    estoc_err err = estoc_reader_end(&outer);
+    if (err) {
+        return err;
+    }
+    estoc_der info, algorithm;
+    estoc_der_next(&r, &info);
+    estoc_der_next(&r, &algorithm);
+    csr->signature = estoc_der_bits(&r);
+    if (estoc_reader_end(&r) || info.tag != ESTOC_DER_SEQUENCE) {
+        return ESTOC_E_MALFORMED;
+    }
+    csr->info = info.whole;
+    err = parse_info(csr, estoc_reader_of(info.value));
+    err = err ? err : inside(estoc_sig_alg_parse(algorithm.whole, &csr->sig));
+    if (!err && !estoc_sig_fits_key(csr->sig, csr->spki.kind)) {
+        err = ESTOC_E_UNSUPPORTED;
+    }
+    return err;
+}
+
+estoc_err estoc_csr_parse(estoc_csr *csr, estoc_slice der)
+{
+    memset(csr, 0, sizeof *csr);
+    estoc_err err = parse(csr, der);
+    if (err) {
+        memset(csr, 0, sizeof *csr);
+    }
+    return err;
+}
+
+/* ---- building ---- */
+
+static void reverse(uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len / 2; i++) {
+        uint8_t byte = p[i];
+        p[i] = p[len - 1 - i];
+        p[len - 1 - i] = byte;
+    }
+}
+
+/* Insertion sort of the inside of a SET OF, in place. False if it is not DER. */
+static bool sort_set(uint8_t *set, size_t len)
+{
+    estoc_reader r = estoc_reader_of(estoc_slice_of(set, len));
+    estoc_der el, earlier;
+    while (estoc_reader_left(&r) > 0) {
+        size_t from = len - estoc_reader_left(&r);
+        if (!estoc_der_next(&r, &el)) {
+            return false;
+        }
+        estoc_reader sorted = estoc_reader_of(estoc_slice_of(set, from));
+        size_t to = 0;
+        while (to < from && estoc_der_next(&sorted, &earlier) &&
+               comes_before(earlier.whole, el.whole)) {
+            to += earlier.whole.len;
+        }
+        reverse(set + to, from - to);
+        reverse(set + from, el.whole.len);
+        reverse(set + to, from - to + el.whole.len);
+    }
+    return true;
+}
+
+static void put_attribute(estoc_writer *w, estoc_slice type, uint8_t tag, estoc_slice value)
+{
+    if (value.len == 0) {
+        return;
+    }
+    size_t attribute = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put(w, ESTOC_DER_OID, type);
+    size_t set = estoc_der_open(w, ESTOC_DER_SET);
+    if (tag == 0) { /* DER already */
+        estoc_der_put_raw(w, value);
+    } else {
+        estoc_der_put(w, tag, value);
+    }
+    estoc_der_close(w, set);
+    estoc_der_close(w, attribute);
+}
+
+static void put_info(estoc_writer *w, const estoc_csr_plan *plan)
+{
+    size_t info = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put_u32(w, 0); /* v1 */
+    if (plan->subject.len > 0) {
+        estoc_der_put_raw(w, plan->subject);
+    } else {
+        estoc_der_put(w, ESTOC_DER_SEQUENCE, estoc_slice_of(NULL, 0));
+    }
+    estoc_der_put_raw(w, plan->spki);
+    size_t attributes = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
+    /* UTF8String even where a PrintableString would do: what OpenSSL writes, and RFC 9148 A.2 */
+    put_attribute(w, SLICE(challenge_password), ESTOC_DER_UTF8_STRING, plan->challenge_password);
+    put_attribute(w, SLICE(extension_request), 0, plan->extensions);
+    estoc_der_put_raw(w, plan->more_attributes);
+    if (!w->err && !sort_set(w->ptr + attributes, w->len - attributes)) {
+        estoc_writer_fail(w, ESTOC_E_MALFORMED);
+    }
+    estoc_der_close(w, attributes);
+    estoc_der_close(w, info);
+}
+
+static void put_signature(estoc_writer *w, const estoc_signer *signer, estoc_slice info)
+{
+    uint8_t sig[SIGNATURE_MAX];
+    size_t sig_len = 0;
+    estoc_err err = signer->sign(signer->ctx, info, (estoc_buf){sig, sizeof sig}, &sig_len);
+    if (err || sig_len > sizeof sig) {
+        estoc_writer_fail(w, err ? err : ESTOC_E_LIMIT);
+        return;
+    }
+    estoc_sig_alg_put(w, signer->kind);
+    estoc_der_put_bits(w, estoc_slice_of(sig, sig_len));
+}
+
+estoc_err estoc_csr_build(const estoc_csr_plan *plan, const estoc_signer *signer, estoc_buf out,
+                          size_t *len)
+{
+    *len = 0;
+    if (plan->challenge_password.len > PASSWORD_MAX) {
+        return ESTOC_E_USAGE;
+    }
+    estoc_writer w = estoc_writer_of(out);
+    size_t all = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    put_info(&w, plan);
+    if (!w.err) {
+        put_signature(&w, signer, estoc_slice_of(w.ptr + all, w.len - all));
+    }
+    estoc_der_close(&w, all);
+    if (w.err) {
+        estoc_wipe(w.ptr, w.len); /* the password may be in it */
+    }
+    return estoc_writer_end(&w, len);
+}
