@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cryptography the programs need, one file per library behind it (openssl.c). Vendor headers
+ * The cryptography the programs need, on OpenSSL. Vendor headers
  * appear only there. Functions may be called from several threads on different objects; signing
  * with one key from several threads is safe.
  */
@@ -12,8 +12,10 @@
 
 #include "sys.h"
 
-#define ESTOC_SIG_MAX  512 /* bytes of the largest signature (RSA 4096) */
-#define ESTOC_SPKI_MAX 600 /* bytes of the largest SubjectPublicKeyInfo */
+#define ESTOC_SIG_MAX      512 /* bytes of the largest signature (RSA 4096) */
+#define ESTOC_SPKI_MAX     600 /* bytes of the largest SubjectPublicKeyInfo */
+#define ESTOC_RSA_MIN_BITS 2048
+#define ESTOC_RSA_MAX_BITS 4096
 
 typedef struct estoc_key estoc_key;
 

@@ -1,1 +1,297 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Private keys: made, read, written, used. OpenSSL.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "crypto.h"
+
+#define FILE_MAX     65536
+#define RSA_NEW_BITS 3072 /* 112 bits of security, what 2,048 give, are said to do until 2030 */
+
+struct estoc_key {
+    EVP_PKEY *native;
+    estoc_key_kind kind;
+    size_t spki_len;
+    uint8_t spki[ESTOC_SPKI_MAX];
+};
+
+/* Takes a reference of its own. */
+static estoc_err adopt(EVP_PKEY *native, estoc_key **out)
+{
+    uint8_t *der = NULL;
+    estoc_spki spki;
+    estoc_key *key = NULL;
+    estoc_err err = ESTOC_E_KEY;
+    if (EVP_PKEY_is_a(native, "EC")) { /* a file may hold its point compressed */
+        EVP_PKEY_set_utf8_string_param(native, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                       "uncompressed");
+    }
+    int len = i2d_PUBKEY(native, &der);
+    if (len > 0 && len <= ESTOC_SPKI_MAX &&
+        !estoc_spki_parse(&spki, estoc_slice_of(der, (size_t)len))) {
+        key = calloc(1, sizeof *key);
+        err = key != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+    }
+    if (key != NULL) {
+        EVP_PKEY_up_ref(native);
+        *key = (estoc_key){.native = native, .kind = spki.kind, .spki_len = (size_t)len};
+        memcpy(key->spki, der, (size_t)len);
+    }
+    OPENSSL_free(der);
+    *out = key;
+    return err;
+}
+
+estoc_err estoc_key_generate(estoc_key_kind kind, estoc_key **out)
+{
+    EVP_PKEY *native = NULL;
+    *out = NULL;
+    switch (kind) {
+    case ESTOC_KEY_P256:
+        native = EVP_EC_gen("P-256");
+        break;
+    case ESTOC_KEY_P384:
+        native = EVP_EC_gen("P-384");
+        break;
+    case ESTOC_KEY_ED25519:
+        native = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+        break;
+    case ESTOC_KEY_RSA:
+        native = EVP_RSA_gen(RSA_NEW_BITS);
+        break;
+    case ESTOC_KEY_UNKNOWN:
+        return ESTOC_E_UNSUPPORTED;
+    }
+    estoc_err err = native != NULL ? adopt(native, out) : ESTOC_E_CRYPTO;
+    EVP_PKEY_free(native);
+    ERR_clear_error();
+    return err;
+}
+
+/* Whether the private half belongs to the public one, and both are of use: by using them. */
+static estoc_err try_out(const estoc_key *key)
+{
+    estoc_slice msg = estoc_slice_str("estoc: is this key of use?");
+    uint8_t sig[ESTOC_SIG_MAX];
+    size_t len = 0;
+    estoc_spki spki;
+    estoc_err err = estoc_spki_parse(&spki, estoc_slice_of(key->spki, key->spki_len));
+    err = err ? err : estoc_key_sign(key, msg, (estoc_buf){sig, sizeof sig}, &len);
+    err = err ? err : estoc_verify(&spki, estoc_key_sig(key), msg, estoc_slice_of(sig, len));
+    return err ? ESTOC_E_KEY : ESTOC_OK;
+}
+
+/* Says why `native` cannot be a key of ours, if it cannot. */
+static estoc_err refuse(const char *path, const EVP_PKEY *native, estoc_why *why)
+{
+    int bits = EVP_PKEY_get_bits(native);
+    const char *type = EVP_PKEY_get0_type_name(native);
+    if (EVP_PKEY_is_a(native, "RSA")) {
+        if (bits >= ESTOC_RSA_MIN_BITS && bits <= ESTOC_RSA_MAX_BITS) {
+            return ESTOC_OK;
+        }
+        estoc_why_set(why, "%s: an RSA key of %d bits; from %d to %d can be used", path, bits,
+                      ESTOC_RSA_MIN_BITS, ESTOC_RSA_MAX_BITS);
+        return ESTOC_E_KEY;
+    }
+    char group[32] = "";
+    size_t len = 0;
+    (void)EVP_PKEY_get_group_name(native, group, sizeof group, &len);
+    estoc_why_set(
+        why,
+        "%s: a key of a kind that cannot be used (%s %.31s); make one on the named curve P-256",
+        path, type != NULL ? type : "unknown", group);
+    return ESTOC_E_KEY;
+}
+
+static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_key **out,
+                          estoc_why *why)
+{
+    EVP_PKEY *native = d2i_AutoPrivateKey(NULL, &der, len);
+    if (native == NULL) {
+        estoc_why_set(why, "%s: holds a private key that cannot be read", path);
+        return ESTOC_E_KEY;
+    }
+    estoc_err err = adopt(native, out);
+    if (err == ESTOC_E_KEY || (!err && (*out)->kind == ESTOC_KEY_RSA)) {
+        err = refuse(path, native, why);
+    }
+    if (!err && try_out(*out)) {
+        estoc_why_set(why, "%s: the private key does not fit its own public key", path);
+        err = ESTOC_E_KEY;
+    }
+    if (err) {
+        estoc_key_free(*out);
+        *out = NULL;
+    }
+    EVP_PKEY_free(native);
+    return err;
+}
+
+/* What one PEM block says about itself. */
+enum block { OTHER, PLAIN, ENCRYPTED };
+static enum block block_of(const char *name, const char *header)
+{
+    if (!strcmp(name, PEM_STRING_PKCS8)) {
+        return ENCRYPTED;
+    }
+    if (strcmp(name, PEM_STRING_PKCS8INF) && strcmp(name, PEM_STRING_ECPRIVATEKEY) &&
+        strcmp(name, PEM_STRING_RSA)) {
+        return OTHER;
+    }
+    return strstr(header, "ENCRYPTED") != NULL ? ENCRYPTED : PLAIN;
+}
+
+/* The first private key in the file; "EC PARAMETERS" before it, and certificates, are passed over. */
+static estoc_err take_pem(const char *path, BIO *in, estoc_key **out, estoc_why *why)
+{
+    estoc_err err = ESTOC_E_KEY;
+    enum block block = OTHER;
+    while (block == OTHER) {
+        char *name = NULL;
+        char *header = NULL;
+        unsigned char *der = NULL;
+        long len = 0;
+        /* secure: what it holds in between is wiped */
+        if (PEM_read_bio_ex(in, &name, &header, &der, &len, PEM_FLAG_SECURE) != 1) {
+            break;
+        }
+        block = block_of(name, header);
+        if (block == PLAIN) {
+            err = take_der(path, der, len, out, why);
+        } else if (block == ENCRYPTED) {
+            estoc_why_set(why, "%s: the key is encrypted; decrypt it with `openssl pkey`", path);
+        }
+        OPENSSL_secure_free(name);
+        OPENSSL_secure_free(header);
+        OPENSSL_secure_clear_free(der, (size_t)len);
+    }
+    if (block == OTHER) {
+        estoc_why_set(why, "%s: holds no private key in PEM", path);
+    }
+    return err;
+}
+
+estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why)
+{
+    estoc_blob text;
+    *out = NULL;
+    estoc_err err = estoc_file_read(path, FILE_MAX, &text);
+    if (err) {
+        estoc_why_set(why, "%s: cannot be read: %s", path,
+                      err == ESTOC_E_FILE ? strerror(errno) : estoc_err_text(err));
+        return ESTOC_E_FILE;
+    }
+    BIO *in = BIO_new_mem_buf(text.ptr, (int)text.len);
+    err = in != NULL ? take_pem(path, in, out, why) : ESTOC_E_MEMORY;
+    BIO_free(in);
+    estoc_blob_free(&text);
+    ERR_clear_error();
+    return err;
+}
+
+estoc_err estoc_key_save(const estoc_key *key, const char *path)
+{
+    char *text = NULL;
+    BIO *mem = BIO_new(BIO_s_secmem());
+    estoc_err err = ESTOC_E_CRYPTO;
+    if (mem != NULL &&
+        PEM_write_bio_PKCS8PrivateKey(mem, key->native, NULL, NULL, 0, NULL, NULL) == 1) {
+        long len = BIO_get_mem_data(mem, &text);
+        err = estoc_file_write(path, estoc_slice_of(text, (size_t)len), 0600);
+    }
+    int saved = errno;
+    BIO_free(mem); /* wipes */
+    ERR_clear_error();
+    errno = saved;
+    return err;
+}
+
+estoc_err estoc_key_spki(const estoc_key *key, estoc_buf out, size_t *len)
+{
+    *len = 0;
+    if (out.cap < key->spki_len) {
+        return ESTOC_E_SPACE;
+    }
+    memcpy(out.ptr, key->spki, key->spki_len);
+    *len = key->spki_len;
+    return ESTOC_OK;
+}
+
+estoc_key_kind estoc_key_kind_of(const estoc_key *key)
+{
+    return key->kind;
+}
+
+estoc_sig_kind estoc_key_sig(const estoc_key *key)
+{
+    static const estoc_sig_kind by_key[] = {[ESTOC_KEY_UNKNOWN] = ESTOC_SIG_UNKNOWN,
+                                            [ESTOC_KEY_P256] = ESTOC_SIG_ECDSA_SHA256,
+                                            [ESTOC_KEY_P384] = ESTOC_SIG_ECDSA_SHA384,
+                                            [ESTOC_KEY_ED25519] = ESTOC_SIG_ED25519,
+                                            [ESTOC_KEY_RSA] = ESTOC_SIG_RSA_SHA256};
+    return by_key[key->kind];
+}
+
+static const EVP_MD *digest_for(estoc_key_kind kind)
+{
+    if (kind == ESTOC_KEY_ED25519) {
+        return NULL; /* hashes by itself */
+    }
+    return kind == ESTOC_KEY_P384 ? EVP_sha384() : EVP_sha256();
+}
+
+estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
+{
+    uint8_t made[ESTOC_SIG_MAX];
+    size_t len = sizeof made;
+    estoc_err err = ESTOC_E_CRYPTO;
+    *sig_len = 0;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx != NULL &&
+        EVP_DigestSignInit(ctx, NULL, digest_for(key->kind), NULL, key->native) == 1 &&
+        EVP_DigestSign(ctx, made, &len, msg.ptr, msg.len) == 1) {
+        err = len <= sig.cap ? ESTOC_OK : ESTOC_E_SPACE;
+    }
+    if (!err) {
+        memcpy(sig.ptr, made, len);
+        *sig_len = len;
+    }
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return err;
+}
+
+static estoc_err sign(void *ctx, estoc_slice msg, estoc_buf sig, size_t *sig_len)
+{
+    return estoc_key_sign(ctx, msg, sig, sig_len);
+}
+
+estoc_signer estoc_key_signer(estoc_key *key)
+{
+    return (estoc_signer){key, estoc_key_sig(key), sign};
+}
+
+void *estoc_key_native(const estoc_key *key)
+{
+    return key->native;
+}
+
+void estoc_key_free(estoc_key *key)
+{
+    if (key != NULL) {
+        EVP_PKEY_free(key->native);
+        estoc_wipe(key, sizeof *key);
+        free(key);
+    }
+}
