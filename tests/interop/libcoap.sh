@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# libcoap's client against estocd: libcoap.sh coap-client-openssl | coap-client-gnutls
+# /crts and /sen in every block size and both formats; B1, E1, E4, D1.
+
+tool=$1
+here=$(dirname "$0")
+. "$here/server.sh"
+command -v "$tool" >/dev/null || skip_all "$tool is not installed"
+start_server
+
+est=$uri/.well-known/est
+
+# coap OUT OPTION...: one request as the device
+coap() {
+    out=$1
+    shift
+    rm -f "$out"
+    timeout 60 "$tool" -v 4 -B 30 -c "$dir/dev.crt" -j "$dir/dev.key" -C "$dir/dev.ta" \
+        -o "$out" "$@"
+    [ -s "$out" ]
+}
+
+# one_der PEM DER: the first certificate of a PEM file
+one_der() {
+    openssl x509 -in "$1" -outform DER -out "$2"
+}
+
+# What estoc says the anchors are.
+"$ESTOC" crts "$uri" --cert "$dir/dev.crt" --key "$dir/dev.key" --ta "$dir/dev.ta" \
+    --out "$dir/crts.pem" 2>"$dir/said"
+ok $? 'estoc crts'
+one_der "$dir/crts.pem" "$dir/crts.der"
+
+crts_281() {
+    coap "$dir/got" -b "$1" -m get "$est/crts" &&
+        openssl pkcs7 -inform DER -in "$dir/got" -print_certs -out "$dir/got.pem" &&
+        one_der "$dir/got.pem" "$dir/got.der" && cmp "$dir/got.der" "$dir/crts.der" &&
+        { [ -f "$dir/first" ] || cp "$dir/got" "$dir/first"; } && cmp "$dir/got" "$dir/first"
+}
+
+crts_287() {
+    coap "$dir/got" -b "$1" -A 287 -m get "$est/crts" && cmp "$dir/got" "$dir/crts.der"
+}
+
+new_csr() {
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=dev \
+        -keyout "$dir/new.key" -outform DER -out "$dir/new.csr" 2>/dev/null
+}
+
+# verify CERT: chains to the anchor, and is for the key that was made
+verify() {
+    openssl verify -CAfile "$dir/crts.pem" "$1" &&
+        openssl x509 -in "$1" -noout -pubkey >"$dir/pub.cert" &&
+        openssl pkey -in "$dir/new.key" -pubout -out "$dir/pub.key" &&
+        cmp "$dir/pub.cert" "$dir/pub.key"
+}
+
+sen_281() {
+    new_csr && coap "$dir/got" -b "$1" -m post -t 286 -A 281 -f "$dir/new.csr" "$est/sen" &&
+        openssl pkcs7 -inform DER -in "$dir/got" -print_certs -out "$dir/got.pem" &&
+        verify "$dir/got.pem"
+}
+
+sen_287() {
+    new_csr && coap "$dir/got" -b "$1" -m post -t 286 -A 287 -f "$dir/new.csr" "$est/sen" &&
+        openssl x509 -inform DER -in "$dir/got" -out "$dir/got.pem" && verify "$dir/got.pem"
+}
+
+discovery() {
+    coap "$dir/got" -m get "$uri/.well-known/core?rt=ace.est*" &&
+        grep -q 'rt="ace.est.crts"' "$dir/got" && grep -q 'rt="ace.est.sen"' "$dir/got"
+}
+
+lossy_sen() { # every third datagram of the first nine lost
+    new_csr && coap "$dir/got" -l 3,6,9 -b 128 -m post -t 286 -A 287 -f "$dir/new.csr" \
+        "$est/sen" &&
+        openssl x509 -inform DER -in "$dir/got" -out "$dir/got.pem" && verify "$dir/got.pem"
+}
+
+for size in 16 32 64 128 256 512 1024; do
+    check "B1 $tool: crts in blocks of $size, 281" crts_281 $size
+    check "B1 $tool: crts in blocks of $size, 287" crts_287 $size
+    check "B1 $tool: sen in blocks of $size, 281" sen_281 $size
+    check "B1 $tool: sen in blocks of $size, 287" sen_287 $size
+done
+check "R2 $tool: discovery" discovery
+check "C1 $tool: sen over a lossy link" lossy_sen
+stop_server
+plan

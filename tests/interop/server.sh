@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+# Sourced by the tests here: a directory, an estocd in it, and TAP. $ESTOCD and $ESTOC name the
+# programs.
+
+dir=$(mktemp -d)
+pid=
+tests=0
+failed=0
+
+clean_up() {
+    if [ -n "$pid" ]; then
+        kill "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    fi
+    rm -rf "$dir"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+
+# ok STATUS NAME: one test point
+ok() {
+    tests=$((tests + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $tests - $2"
+    else
+        echo "not ok $tests - $2"
+        failed=$((failed + 1))
+    fi
+}
+
+# check NAME COMMAND...: one test point, and what the command said if it failed
+check() {
+    name=$1
+    shift
+    if "$@" >"$dir/said" 2>&1; then
+        ok 0 "$name"
+    else
+        ok 1 "$name"
+        sed 's/^/# /' "$dir/said"
+    fi
+}
+
+plan() {
+    echo "1..$tests"
+    [ "$failed" -eq 0 ]
+}
+
+skip_all() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+
+# start_server: sets $uri; credentials of the device are $dir/dev.{crt,key,ta}
+start_server() {
+    "$ESTOCD" init --dir "$dir/srv" --name 'Interop CA' --host 127.0.0.1 >"$dir/init.log" 2>&1 &&
+        "$ESTOCD" device --dir "$dir/srv" --subject CN=dev --out "$dir/dev" \
+            >>"$dir/init.log" 2>&1 || {
+        sed 's/^/# /' "$dir/init.log"
+        echo 'Bail out! no server'
+        exit 1
+    }
+    "$ESTOCD" run --dir "$dir/srv" --listen 127.0.0.1:0 >"$dir/ready" 2>"$dir/estocd.log" &
+    pid=$!
+    tries=0
+    until grep -q '^ready ' "$dir/ready"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 200 ]; then
+            sed 's/^/# /' "$dir/estocd.log"
+            echo 'Bail out! estocd is not ready'
+            exit 1
+        fi
+        sleep 0.1
+    done
+    uri=$(sed -n 's/^ready //p' "$dir/ready" | head -n 1)
+}
+
+# stop_server: one test point
+stop_server() {
+    kill "$pid"
+    wait "$pid"
+    ok $? 'estocd ends with 0'
+    pid=
+}
