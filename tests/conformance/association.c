@@ -194,12 +194,27 @@ static void verify_before_key(void **state)
 
 /* Sizes. */
 
+/* A client that says nothing of blocks gets the first, of a size that fits. B4. */
+static void check_block_chosen(peer *p, size_t largest)
+{
+    wire_out o;
+    reply r;
+    ask(p, &o, GET);
+    wire_path(&o, "/.well-known/est/crts");
+    answer_to(p, &o, &r);
+    assert_int_equal(r.m.code, CODE(2, 5));
+    wire_blk b = wire_block_of(&r.m, OPT_BLOCK2);
+    assert_true(b.present && b.num == 0 && b.more);
+    assert_int_equal(r.m.payload_len, 16u << b.szx);
+    assert_true((32u << b.szx) + 4 + 29 > largest || b.szx == 6); /* and no smaller than need be */
+}
+
 static void check_sizes(const char *mtu, size_t largest)
 {
     void *state;
     fixture_set_up(&state);
     fixture *f = state;
-    body crts;
+    body crts, csr;
     fixture_conf(f, "server", "mtu", mtu);
     fixture_start(f);
     peer_cfg cfg = device_cfg(f, "dev");
@@ -208,6 +223,13 @@ static void check_sizes(const char *mtu, size_t largest)
     for (int szx = -1; szx <= 6; szx++) {
         fetch(p, "/.well-known/est/crts", -1, szx, &crts);
         fetch(p, "/.well-known/core", -1, szx, &crts);
+    }
+    EVP_PKEY *key = key_new("P-256");
+    device_csr(f, "CN=dev", key, &csr);
+    assert_int_equal(enroll(p, "/.well-known/est/sen", &csr, -1, 2, &crts), CODE(2, 4));
+    EVP_PKEY_free(key);
+    if (largest < 512) {
+        check_block_chosen(p, largest);
     }
     assert_in_range(p->longest, 1, largest);
     peer_free(p);
@@ -465,9 +487,9 @@ int main(void)
         NAMED("D2 HC 19 a client that skips its Certificate gets nowhere", certificate_skipped),
         NAMED("D2 HC 21 CertificateVerify before ClientKeyExchange", verify_before_key),
         NAMED("D2 HC 22 a wrong CertificateVerify is decrypt_error", bad_signature),
-        NAMED("D7 no datagram above an MTU of 256", mtu_256),
-        NAMED("D7 no datagram above an MTU of 576", mtu_576),
-        NAMED("D7 no datagram above the default MTU", default_mtu),
+        NAMED("D7 B4 no datagram above an MTU of 256", mtu_256),
+        NAMED("D7 B4 no datagram above an MTU of 576", mtu_576),
+        NAMED("D7 B4 no datagram above the default MTU", default_mtu),
         NAMED("D7 HC 57 max_fragment_length 512 holds in every record", max_fragment),
         NAMED("HC 34 a replayed POST record is dropped", replayed_record),
         NAMED("HC 36 HC 37 HC 56 forged plaintext records are ignored", forged_plaintext),

@@ -3,10 +3,12 @@
  * Block-wise answers, right and wrong.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -196,6 +198,69 @@ static void answer_of_nothing(void **state)
     check_diagnostic(&r.m);
 }
 
+/* Block `num` of 64 bytes of /crts, with its ETag. */
+static void crts_block(peer *p, unsigned num, reply *r, const wire_field **etag)
+{
+    wire_out o;
+    ask(p, &o, GET);
+    wire_path(&o, EST "/crts");
+    wire_block(&o, OPT_BLOCK2, num, false, 2);
+    answer_to(p, &o, r);
+    assert_int_equal(r->m.code, CODE(2, 5));
+    *etag = wire_find(&r->m, OPT_ETAG);
+    assert_non_null(*etag);
+    assert_in_range((*etag)->len, 1, 8);
+}
+
+static void etag_on_every_block(void **state)
+{
+    (void)state;
+    body whole;
+    reply first, r;
+    const wire_field *a, *b;
+    fetch(dev, EST "/crts", -1, -1, &whole);
+    crts_block(dev, 0, &first, &a);
+    for (unsigned n = 1; n * 64 < whole.len; n++) {
+        crts_block(dev, n, &r, &b);
+        assert_int_equal(a->len, b->len);
+        assert_memory_equal(a->value, b->value, a->len);
+    }
+    peer *other = connect_as(server, "dev"); /* the same bytes, the same tag */
+    crts_block(other, 0, &r, &b);
+    assert_int_equal(a->len, b->len);
+    assert_memory_equal(a->value, b->value, a->len);
+    peer_free(other);
+}
+
+/* The anchors change between two blocks: what was begun goes on with the old bytes, or begins anew
+ * with the new ones; a mixture never comes. */
+static void changed_in_the_middle(void **state)
+{
+    fixture *f = *state;
+    body old, new = {.len = 0};
+    reply first, r;
+    const wire_field *a, *b;
+    fixture_start(f);
+    peer *p = connect_as(f, "dev");
+    fetch(p, EST "/crts", -1, -1, &old);
+    crts_block(p, 0, &first, &a);
+    cert_write(f->maker, path_in(f, "srv/ca.crt"), "a");
+    assert_int_equal(kill(f->pid, SIGHUP), 0);
+    for (int i = 0; i < 100 && (new.len == 0 || new.len == old.len); i++) {
+        usleep(50000);
+        peer *other = connect_as(f, "dev");
+        fetch(other, EST "/crts", -1, -1, &new);
+        crts_block(other, 1, &r, &b);
+        peer_free(other);
+    }
+    assert_true(new.len > old.len);
+    assert_true(a->len != b->len || memcmp(a->value, b->value, a->len) != 0);
+    crts_block(p, 2, &r, &b);
+    bool same = a->len == b->len && memcmp(a->value, b->value, a->len) == 0;
+    assert_memory_equal(r.m.payload, (same ? old : new).bytes + 128, 64);
+    peer_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +270,8 @@ int main(void)
         OVER_DTLS("B1 HC 126 SZX 7 is 4.00", szx_7),
         OVER_DTLS("B1 HC 127 a Block option of 4 bytes is 4.02", long_block_option),
         OVER_DTLS("B1 HC 154 Size2", size2),
+        OVER_DTLS("B3 the same ETag on every block", etag_on_every_block),
+        NAMED_ALONE("B3 anchors that change between two blocks", changed_in_the_middle),
         OVER_DTLS("B1 one client on two resources", two_resources),
         OVER_DTLS("B1 E6 HC 129 an identical request gets the identical answer", answer_twice),
         OVER_DTLS("B1 HC 129 HC 152 blocks of an answer, again and in any order",
