@@ -4,6 +4,10 @@
  * with exponential back-off, in blocks both ways, with a separate response if the server is slow.
  * RFC 7252 sections 4 and 5, RFC 7959.
  *
+ * A response that another rule does not rule out is an answer, errors included, with two exceptions: 4.08
+ * to a body in blocks sends it once more from the start, 4.13 that asks for (smaller) blocks sends it
+ * in such (RFC 7959 section 2.9).
+ *
  * Drive it: start() once; then whenever state has WANT_SEND or the deadline has passed, call
  * output() until it gives 0 bytes; hand each datagram that arrives to input(). Done or failed shows
  * in the state. The object is the caller's memory; its fields are off limits.
@@ -63,7 +67,9 @@ typedef struct estoc_requester_cfg {
     estoc_transmission tx;
     size_t message_max; /**< bytes of CoAP message that fit the association's datagrams; 64 to
                              ESTOC_MESSAGE_MAX, or 0 for that */
-    uint8_t szx;        /**< preferred block size exponent, 0 to 6 */
+    uint8_t szx;        /**< preferred block size exponent, 0 to 6. Below 6, larger bodies go in
+                             blocks of that size, and the server is asked for such from the start; 6:
+                             a body that fits message_max goes whole. Lowered to fit message_max */
 } estoc_requester_cfg;
 
 /* clang-format off */
@@ -92,32 +98,39 @@ typedef struct estoc_requester {
     uint32_t timeout_ms; /* current retransmission interval */
     uint32_t retransmits;
     uint16_t mid;
-    uint8_t token[4];
+    uint8_t token[4];    /* a new one for each message: a late answer never meets the next block */
     uint8_t phase;       /* requester.c names them */
-    uint8_t szx;         /* block size now, after negotiation */
+    uint8_t szx;         /* block size of the body now, after negotiation */
+    uint8_t szx2;        /* of the answer */
     uint32_t sent_off;   /* of the body: where the block in flight starts */
-    uint32_t acked_off;  /* of the body: what the server has */
     uint32_t answer_len; /* of the answer: what we have */
     bool blockwise1, blockwise2;
-    bool send_message, send_ack, send_rst;
-    uint16_t peer_mid;      /* to acknowledge or reset */
-    uint16_t last_peer_mid; /* a separate response already acknowledged */
+    bool restarted; /* the body, after 4.08 */
+    bool send_ack, send_rst;
+    uint16_t peer_mid;      /* to reset */
+    uint16_t last_peer_mid; /* of the separate response acknowledged last */
     bool has_last_peer_mid;
     uint8_t message[ESTOC_MESSAGE_MAX]; /* in flight, for retransmission */
     uint16_t message_len;
     uint8_t diagnostic[128];
 } estoc_requester;
 
-/** @return 0; ESTOC_E_USAGE; ESTOC_E_RANDOM (first message ID and token) */
+/** @return 0; ESTOC_E_USAGE (no random, a szx or message_max out of range, ack_timeout_ms 0,
+ *          ack_random_permil below 1,000); ESTOC_E_RANDOM (first message ID)                       */
 ESTOC_MUST_USE estoc_err estoc_requester_init(estoc_requester *q, const estoc_requester_cfg *cfg);
 /** Begin a request; an unfinished one is dropped.
- *  @return 0; ESTOC_E_USAGE (too long a path, ETag or body); ESTOC_E_RANDOM; ESTOC_E_SPACE (the
- *          options do not fit message_max)                                                         */
+ *  @return 0; ESTOC_E_USAGE (no method, too long a path, query, ETag or body: 16 MiB);
+ *          ESTOC_E_RANDOM; ESTOC_E_SPACE (the options do not fit message_max). On failure nothing is
+ *          in flight                                                                               */
 ESTOC_MUST_USE estoc_err estoc_requester_start(estoc_requester *q, estoc_ms now,
                                                const estoc_call *call);
 /** One datagram from the peer, untrusted. What does not belong to the exchange is ignored or reset,
  *  as RFC 7252 section 4.2 says.
- *  @return 0 always, unless the exchange failed by it: then that error, also kept for error()      */
+ *  @return 0 always, unless the exchange failed by it: then that error, also kept for error().
+ *          ESTOC_E_RESET; ESTOC_E_OPTION (a critical option that is unknown or repeated; the message
+ *          is reset); ESTOC_E_BLOCK (blocks that do not make one body); ESTOC_E_LIMIT (an answer
+ *          larger than its room); ESTOC_E_PROTOCOL (2.31 with nothing to continue); ESTOC_E_RANDOM.
+ *          What was received of the answer is wiped then                                           */
 ESTOC_MUST_USE estoc_err estoc_requester_input(estoc_requester *q, estoc_ms now, estoc_slice dg);
 /** Next datagram to send, if any. Time-outs act here.
  *  @param[out] len  0: nothing to send
@@ -127,6 +140,7 @@ ESTOC_MUST_USE estoc_err estoc_requester_output(estoc_requester *q, estoc_ms now
 /** When output() must be called even if nothing arrives; ESTOC_NEVER if not needed. */
 estoc_ms estoc_requester_deadline(const estoc_requester *q);
 unsigned estoc_requester_state(const estoc_requester *q);
+/** Never NULL; code 0 unless the exchange is done. */
 const estoc_reply *estoc_requester_reply(const estoc_requester *q);
 estoc_err estoc_requester_error(const estoc_requester *q);
 const estoc_traffic *estoc_requester_traffic(const estoc_requester *q);
