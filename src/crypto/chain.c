@@ -114,6 +114,34 @@ static void tell(estoc_why *why, X509 *x, const char *text)
     OPENSSL_free(der);
 }
 
+static bool key_good(X509 *x)
+{
+    uint8_t *der = NULL;
+    estoc_spki spki;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+    bool good = len > 0 && estoc_spki_parse(&spki, estoc_slice_of(der, (size_t)len)) == ESTOC_OK;
+    OPENSSL_free(der);
+    return good;
+}
+
+/* What OpenSSL does not ask by itself. */
+static estoc_err judge_more(X509_STORE_CTX *ctx, X509 *leaf, estoc_purpose purpose, estoc_why *why)
+{
+    STACK_OF(X509) *built = X509_STORE_CTX_get0_chain(ctx);
+    for (int i = 0; i < sk_X509_num(built); i++) { /* the anchor was not looked at before */
+        if (!key_good(sk_X509_value(built, i))) {
+            tell(why, sk_X509_value(built, i), "key of a kind not supported");
+            return ESTOC_E_UNTRUSTED;
+        }
+    }
+    /* OpenSSL lets key agreement alone pass; with ECDHE_ECDSA both ends sign. RFC 8422 section 5.3 */
+    if (purpose != ESTOC_PURPOSE_ANY && (X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) == 0) {
+        tell(why, leaf, "key usage does not allow digital signatures");
+        return ESTOC_E_UNTRUSTED;
+    }
+    return ESTOC_OK;
+}
+
 static estoc_err judge(X509_STORE_CTX *ctx, X509 *leaf, estoc_purpose purpose, estoc_why *why)
 {
     if (X509_verify_cert(ctx) != 1) {
@@ -122,12 +150,7 @@ static estoc_err judge(X509_STORE_CTX *ctx, X509 *leaf, estoc_purpose purpose, e
         tell(why, at != NULL ? at : leaf, X509_verify_cert_error_string(error));
         return ESTOC_E_UNTRUSTED;
     }
-    /* OpenSSL lets key agreement alone pass; with ECDHE_ECDSA both ends sign. RFC 8422 section 5.3 */
-    if (purpose != ESTOC_PURPOSE_ANY && (X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) == 0) {
-        tell(why, leaf, "key usage does not allow digital signatures");
-        return ESTOC_E_UNTRUSTED;
-    }
-    return ESTOC_OK;
+    return judge_more(ctx, leaf, purpose, why);
 }
 
 static estoc_err verify(X509 *leaf, const estoc_blobs *chain, const estoc_blobs *anchors,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cryptography the programs need, on OpenSSL. Vendor headers
- * appear only there. Functions may be called from several threads on different objects; signing
- * with one key from several threads is safe.
+ * The cryptography the programs need, on OpenSSL, whose headers appear only in the files beside this
+ * one. Functions may be called from several threads on different objects; signing with one key from
+ * several threads is safe. The calling thread's error queue of OpenSSL is empty afterwards.
  */
 #ifndef ESTOC_CRYPTO_H
 #define ESTOC_CRYPTO_H
@@ -19,15 +19,20 @@
 
 typedef struct estoc_key estoc_key;
 
+/** RSA keys get 3,072 bits. @return 0; ESTOC_E_UNSUPPORTED; ESTOC_E_CRYPTO; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_key_generate(estoc_key_kind kind, estoc_key **out);
-/** An unencrypted PEM private key. @return 0; ESTOC_E_FILE; ESTOC_E_KEY */
+/** The first unencrypted private key of a PEM file: PKCS#8, or SEC 1 or PKCS#1 by kind. Used once to
+ *  see that both halves fit.
+ *  @return 0; ESTOC_E_FILE (cannot be read); ESTOC_E_KEY (none, encrypted, damaged, or of a kind or
+ *          size not supported); ESTOC_E_MEMORY. `why` is filled                                     */
 ESTOC_MUST_USE estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why);
-/** As PEM PKCS#8, mode 0600, atomically. */
+/** As PEM PKCS#8, mode 0600, atomically. @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_CRYPTO */
 ESTOC_MUST_USE estoc_err estoc_key_save(const estoc_key *key, const char *path);
 ESTOC_MUST_USE estoc_err estoc_key_spki(const estoc_key *key, estoc_buf out, size_t *len);
 estoc_key_kind estoc_key_kind_of(const estoc_key *key);
 /** The signature this key makes: P-256 with SHA-256, P-384 with SHA-384, Ed25519, RSA with SHA-256. */
 estoc_sig_kind estoc_key_sig(const estoc_key *key);
+/** @return 0; ESTOC_E_SPACE; ESTOC_E_CRYPTO */
 ESTOC_MUST_USE estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig,
                                         size_t *sig_len);
 /** The same as the core's callback: ctx is the key, which must outlive the signer. */
@@ -36,22 +41,26 @@ estoc_signer estoc_key_signer(estoc_key *key);
 void *estoc_key_native(const estoc_key *key);
 void estoc_key_free(estoc_key *key);
 
-/** @return 0; ESTOC_E_SIGNATURE; ESTOC_E_UNSUPPORTED; ESTOC_E_KEY (point not on the curve, RSA under
- *          2,048 bits); ESTOC_E_CRYPTO                                                             */
+/** ECDSA signatures in DER only, both numbers in range.
+ *  @return 0; ESTOC_E_SIGNATURE; ESTOC_E_UNSUPPORTED (does not fit the key); ESTOC_E_KEY (point not on
+ *          the curve or of small order, RSA size or exponent out of bounds); ESTOC_E_CRYPTO        */
 ESTOC_MUST_USE estoc_err estoc_verify(const estoc_spki *spki, estoc_sig_kind sig_kind,
                                       estoc_slice msg, estoc_slice sig);
 ESTOC_MUST_USE estoc_err estoc_sha256(estoc_slice msg, uint8_t out[32]);
 /** The system's cryptographic random source. */
 estoc_random estoc_random_system(void);
 
-/** All CERTIFICATE blocks of a PEM file (or one DER certificate). */
+/** All CERTIFICATE blocks of a PEM file, in their order (or one DER certificate); other blocks and the
+ *  text around them are passed over.
+ *  @return 0 and at least one; ESTOC_E_FILE (cannot be read); ESTOC_E_MALFORMED (none, or one that is
+ *          none); ESTOC_E_LIMIT; ESTOC_E_MEMORY. `out` is empty then and `why` filled              */
 ESTOC_MUST_USE estoc_err estoc_certs_load(const char *path, estoc_blobs *out, estoc_why *why);
 /** PEM text of certificates, one after another. */
 ESTOC_MUST_USE estoc_err estoc_certs_pem(const estoc_slice *certs, size_t n, estoc_blob *out);
-/** A CSR file, PEM or DER, as DER. */
+/** A CSR file, PEM or DER, as DER. @return as estoc_certs_load; ESTOC_E_MALFORMED if not just one */
 ESTOC_MUST_USE estoc_err estoc_csr_load(const char *path, estoc_blob *out, estoc_why *why);
 ESTOC_MUST_USE estoc_err estoc_csr_pem(estoc_slice der, estoc_blob *out);
-/** What `openssl x509 -text` would print. */
+/** What `openssl x509 -text` would print. @return 0; ESTOC_E_MALFORMED; ESTOC_E_CRYPTO; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_cert_text(estoc_slice der, estoc_blob *out);
 
 typedef enum estoc_purpose {
@@ -60,12 +69,16 @@ typedef enum estoc_purpose {
     ESTOC_PURPOSE_CLIENT
 } estoc_purpose;
 /** Whether `leaf` leads through `chain` to one of `anchors` at time `at` (seconds since 1970; 0 fails
- *  closed). Nothing weaker than 112 bits of security in the chain.
+ *  closed). Each certificate in `anchors` is trusted by itself, a root or not. Nothing weaker than 112
+ *  bits of security in the chain (an anchor's own signature is not looked at), no EC key but on
+ *  P-256 and P-384 by name. For a purpose, extended and plain key usage must allow it.
+ *  Not checked: revocation. `chain` may be NULL.
  *  @return 0; ESTOC_E_UNTRUSTED with `why` filled                                                  */
 ESTOC_MUST_USE estoc_err estoc_chain_verify(estoc_slice leaf, const estoc_blobs *chain,
                                             const estoc_blobs *anchors, estoc_purpose purpose,
                                             int64_t at, estoc_why *why);
-/** Whether `leaf` names this DNS name or IP address in its subjectAltName. */
+/** Whether `leaf` names this DNS name or IP address in its subjectAltName. A wildcard is a whole
+ *  left-most label; the subject is not looked at.                       RFC 6125 section 6.4 */
 bool estoc_cert_names_host(estoc_slice leaf, const char *host);
 
 #endif

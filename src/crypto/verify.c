@@ -46,6 +46,12 @@ static bool ready(void)
            sha256 != NULL && sha384 != NULL && sha512 != NULL;
 }
 
+/* The peer's fault, unless it was our memory. */
+static estoc_err fault(estoc_err theirs)
+{
+    return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE ? ESTOC_E_CRYPTO : theirs;
+}
+
 /* A copy of the curve with the point set: 4 us, where d2i_PUBKEY takes 113 and EVP_PKEY_fromdata,
  * which makes the group anew, 17. The point is checked to be on the curve.                        */
 static estoc_err ec_key(const EVP_PKEY *group, size_t len, estoc_slice point, EVP_PKEY **out)
@@ -59,7 +65,7 @@ static estoc_err ec_key(const EVP_PKEY *group, size_t len, estoc_slice point, EV
     }
     if (EVP_PKEY_set1_encoded_public_key(key, point.ptr, point.len) != 1) {
         EVP_PKEY_free(key);
-        return ESTOC_E_KEY;
+        return fault(ESTOC_E_KEY);
     }
     *out = key;
     return ESTOC_OK;
@@ -228,7 +234,7 @@ static estoc_err check(EVP_PKEY *key, const EVP_MD *digest, estoc_slice msg, est
     estoc_err err = ESTOC_E_CRYPTO;
     if (ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, digest, NULL, key) == 1) {
         int good = EVP_DigestVerify(ctx, sig.ptr, sig.len, msg.ptr, msg.len);
-        err = good == 1 ? ESTOC_OK : ESTOC_E_SIGNATURE;
+        err = good == 1 ? ESTOC_OK : fault(ESTOC_E_SIGNATURE);
     }
     EVP_MD_CTX_free(ctx);
     return err;
@@ -243,6 +249,7 @@ estoc_err estoc_verify(const estoc_spki *spki, estoc_sig_kind sig_kind, estoc_sl
     if (!estoc_sig_fits_key(sig_kind, spki->kind)) {
         return ESTOC_E_UNSUPPORTED;
     }
+    ERR_clear_error();
     EVP_PKEY *key = NULL;
     estoc_err err = public_key(spki, &key);
     bool ecdsa = spki->kind == ESTOC_KEY_P256 || spki->kind == ESTOC_KEY_P384;
