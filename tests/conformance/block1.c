@@ -313,6 +313,11 @@ static void block1_answered(void **state)
         CODE(2, 4));
     wire_blk b = wire_block_of(&r.m, OPT_BLOCK1);
     assert_true(b.present && b.num == 0 && !b.more);
+    assert_int_equal(put64(&csr, 0, &r), CODE(2, 31));
+    b = wire_block_of(&r.m, OPT_BLOCK1);
+    assert_true(b.present && b.num == 0 && b.more && b.szx == 2);
+    assert_false(wire_block_of(&r.m, OPT_BLOCK2).present);
+    assert_int_equal(r.m.payload_len, 0);
 }
 
 static int start_with_dev2(void **state)
@@ -327,7 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         OVER_DTLS("B1 sen in blocks of 16 to 1024, both ways", upload_all_sizes),
         OVER_DTLS("B1 smaller Block1 in the middle", smaller_upload),
-        OVER_DTLS("B1 Block1 is answered by Block1", block1_answered),
+        OVER_DTLS("B1 HC 131 Block1 is answered by Block1", block1_answered),
         OVER_DTLS("B1 HC 132 a missing block is 4.08", missing_block),
         OVER_DTLS("B1 a transfer that begins in the middle is 4.08", no_first_block),
         OVER_DTLS("B1 X4 HC 134 a block sent again under a new message ID", block_again),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,6 +162,7 @@ void fixture_start(fixture *f)
     f->pid = fork();
     assert_true(f->pid >= 0);
     if (f->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves no server behind */
         int log = open(path_in(f, "estocd.log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fds[1], 1);
         dup2(log, 2);
