@@ -49,7 +49,13 @@ static bool ready(void)
 /* The peer's fault, unless it was our memory. */
 static estoc_err fault(estoc_err theirs)
 {
-    return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE ? ESTOC_E_CRYPTO : theirs;
+    unsigned long code = 0;
+    while ((code = ERR_get_error()) != 0) {
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+            return ESTOC_E_CRYPTO;
+        }
+    }
+    return theirs;
 }
 
 /* A copy of the curve with the point set: 4 us, where d2i_PUBKEY takes 113 and EVP_PKEY_fromdata,
