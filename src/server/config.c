@@ -1,1 +1,296 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd.conf, read with inih: it takes lines apart, and we feed it one at a time, so as to know the
+ * line of each fault, and of each section, with or without keys in it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <ini.h>
+
+#include "conf_keys.h"
+#include "config.h"
+
+#define FILE_MAX   262144
+#define LINE_BUF   1024           /* inih's, with the line's end */
+#define LINE_LEN   (LINE_BUF - 3) /* bytes of the longest line */
+#define BLANKS     " \t\r\v\f"
+#define VALIDITY_S (365u * 86400u)
+
+static const char *const section_name[] = {[ESTOC_CONF_NOWHERE] = "",
+                                           [ESTOC_CONF_UNKNOWN] = "",
+                                           [ESTOC_CONF_SERVER] = "server",
+                                           [ESTOC_CONF_CA] = "ca",
+                                           [ESTOC_CONF_PROFILE] = "profile"};
+
+struct parser {
+    estoc_conf_reading r;
+    estoc_slice rest;
+    bool open; /* this line should have a key, and inih has not given it yet */
+    estoc_conf_section section;
+    size_t profile;                                    /* within [profile] */
+    int seen[ESTOC_PROFILES_MAX][ESTOC_CONF_KEYS_MAX]; /* the line of each key */
+};
+
+/* -------------------------------------------------------------------------------- sections and keys */
+
+static void enter_profile(struct parser *p, const char *label)
+{
+    estoc_config *c = p->r.c;
+    size_t i = 0;
+    while (i < c->profiles_n && strcmp(c->profiles[i].profile.name, label) != 0) {
+        i++;
+    }
+    if (i == ESTOC_PROFILES_MAX) {
+        estoc_conf_fault(&p->r, "[profile %s]: at most %d profiles", label, ESTOC_PROFILES_MAX);
+        return;
+    }
+    if (i == c->profiles_n) {
+        estoc_profile *profile = &c->profiles[i].profile;
+        profile->validity_s = VALIDITY_S;
+        profile->keys = ESTOC_KEY_BIT(ESTOC_KEY_P256);
+        profile->attributes = estoc_slice_of(c->profiles[i].attributes, 0);
+        strcpy(profile->name, label);
+        c->profiles_n++;
+    }
+    p->section = ESTOC_CONF_PROFILE;
+    p->profile = i;
+}
+
+/* What stands between the brackets. */
+static void enter(struct parser *p, const char *name)
+{
+    static const char with_label[] = "profile";
+    size_t len = sizeof with_label - 1;
+    p->section = ESTOC_CONF_UNKNOWN;
+    p->profile = 0;
+    for (estoc_conf_section s = ESTOC_CONF_SERVER; s <= ESTOC_CONF_PROFILE; s++) {
+        if (strcmp(name, section_name[s]) == 0) {
+            p->section = s;
+            return;
+        }
+    }
+    if (strncmp(name, with_label, len) != 0 || strspn(name + len, BLANKS) == 0) {
+        estoc_conf_fault(
+            &p->r,
+            "unknown section [%.40s]; there are [server], [ca], [profile] and [profile LABEL]",
+            name);
+        return;
+    }
+    const char *label = name + len + strspn(name + len, BLANKS);
+    if (strlen(label) >= sizeof p->r.c->profiles[0].profile.name || !estoc_conf_segment(label)) {
+        estoc_conf_fault(
+            &p->r,
+            "[profile %.40s]: a label is at most %zu letters, digits, - _ . or ~, and not the "
+            "name of an EST resource",
+            label, sizeof p->r.c->profiles[0].profile.name - 1);
+        return;
+    }
+    enter_profile(p, label);
+}
+
+static void section_line(struct parser *p, char *line)
+{
+    char *end = strchr(line, ']');
+    const char *behind = end != NULL ? end + 1 + strspn(end + 1, BLANKS) : "";
+    if (end == NULL || (*behind != '\0' && *behind != ';' && *behind != '#')) {
+        estoc_conf_fault(&p->r, "a section is [NAME], and nothing but a comment behind it");
+        p->section = ESTOC_CONF_UNKNOWN;
+        return;
+    }
+    *end = '\0';
+    enter(p, line + 1);
+    *end = ']';
+}
+
+static void unknown_key(struct parser *p, const char *name)
+{
+    char known[256] = "";
+    const estoc_conf_key *k;
+    size_t n = 0;
+    for (size_t i = 0; (k = estoc_conf_key_at(i)) != NULL; i++) {
+        if (k->section == p->section && n < sizeof known) {
+            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n > 0 ? ", " : "", k->name);
+        }
+    }
+    estoc_conf_fault(&p->r, "unknown key %.40s; [%s] has: %s", name, section_name[p->section],
+                     known); /* X8 */
+}
+
+static void take_key(struct parser *p, const char *name, const char *value)
+{
+    estoc_config *c = p->r.c;
+    const estoc_conf_key *k;
+    size_t i = 0;
+    while ((k = estoc_conf_key_at(i)) != NULL &&
+           (k->section != p->section || strcmp(k->name, name) != 0)) {
+        i++;
+    }
+    if (k == NULL) {
+        unknown_key(p, name);
+        return;
+    }
+    int *seen = &p->seen[p->profile][i];
+    if (*seen != 0) {
+        estoc_conf_fault(&p->r, "%s stands on line %d already", name, *seen);
+    }
+    *seen = p->r.line;
+    bool own = p->section == ESTOC_CONF_PROFILE;
+    uint8_t *base = own ? (uint8_t *)&c->profiles[p->profile] : (uint8_t *)c;
+    k->take(&p->r, k, base + k->at, value);
+}
+
+static int on_key(void *user, const char *section, const char *name, const char *value)
+{
+    struct parser *p = user;
+    (void)section; /* inih shortens it silently: ours is in the parser */
+    p->open = false;
+    if (p->section == ESTOC_CONF_NOWHERE) {
+        estoc_conf_fault(&p->r, "%.40s stands before any [section]", name);
+    } else if (p->section != ESTOC_CONF_UNKNOWN) {
+        take_key(p, name, value);
+    }
+    return 1;
+}
+
+/* ------------------------------------------------------------------------------------------- lines */
+
+/* inih reports the first line that is nothing to it, and no other: what it passed over is found here. */
+static void end_line(struct parser *p)
+{
+    if (p->open) {
+        estoc_conf_fault(&p->r, "neither KEY = VALUE, [SECTION] nor a comment");
+        p->open = false;
+    }
+}
+
+/* The next line, without the blanks around it: to inih an indented line would continue the last one. */
+static estoc_slice take_line(struct parser *p)
+{
+    const uint8_t *end = memchr(p->rest.ptr, '\n', p->rest.len);
+    size_t len = end != NULL ? (size_t)(end - p->rest.ptr) : p->rest.len;
+    estoc_slice line = estoc_slice_of(p->rest.ptr, len);
+    p->rest = estoc_slice_sub(p->rest, len + 1, p->rest.len);
+    p->r.line++;
+    while (line.len > 0 && line.ptr[0] != '\0' && strchr(BLANKS, line.ptr[0]) != NULL) {
+        line = estoc_slice_sub(line, 1, line.len);
+    }
+    while (line.len > 0 && line.ptr[line.len - 1] != '\0' &&
+           strchr(BLANKS, line.ptr[line.len - 1]) != NULL) {
+        line.len--;
+    }
+    if (line.len > LINE_LEN) {
+        estoc_conf_fault(&p->r, "longer than %d bytes", LINE_LEN);
+        line.len = 0;
+    } else if (line.len > 0 && memchr(line.ptr, '\0', line.len) != NULL) {
+        estoc_conf_fault(&p->r, "has a NUL byte");
+        line.len = 0;
+    }
+    return line;
+}
+
+static char *next_line(char *out, int cap, void *stream)
+{
+    struct parser *p = stream;
+    end_line(p);
+    if (p->rest.len == 0 || cap < LINE_BUF) {
+        return NULL;
+    }
+    estoc_slice line = take_line(p);
+    if (line.len > 0) {
+        memcpy(out, line.ptr, line.len);
+    }
+    memcpy(out + line.len, "\n", 2);
+    if (out[0] == '[') {
+        out[line.len] = '\0';
+        section_line(p, out);
+        out[line.len] = '\n';
+    }
+    p->open = line.len > 0 && strchr("[;#", out[0]) == NULL;
+    return out;
+}
+
+/* -------------------------------------------------------------------------------------- everything */
+
+static void defaults(struct parser *p)
+{
+    estoc_config *c = p->r.c;
+    strcpy(c->listen[0], "[::]:5684");
+    c->listen_n = 1;
+    c->mtu = 1280;
+    c->idle_s = 60;
+    c->handshake_s = 60;
+    c->dtls_timeout_ms = 1000;
+    c->sessions_max = 20000;
+    c->body_max = 8192;
+    c->bodies_max = 1000;
+    strcpy(c->root, "est");
+    c->log_level = ESTOC_LOG_INFO;
+    c->retry_window_s = 86400;
+    bool bad = !estoc_conf_store(c, "sqlite:store.db");
+    const struct {
+        char *out;
+        const char *name;
+    } files[] = {{c->ca_chain, "ca.crt"},
+                 {c->ca_key, "ca.key"},
+                 {c->server_chain, "server.crt"},
+                 {c->server_key, "server.key"},
+                 {c->client_anchors, "client-anchors.pem"}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        bad |= estoc_path_join(files[i].out, sizeof c->ca_key, c->dir, files[i].name) != ESTOC_OK;
+    }
+    if (bad) {
+        estoc_conf_fault(&p->r, "the path of the directory is too long");
+    }
+    enter_profile(p, "");
+    p->section = ESTOC_CONF_NOWHERE;
+}
+
+static estoc_err parse(struct parser *p, estoc_slice text)
+{
+    static const uint8_t bom[] = {0xef, 0xbb, 0xbf};
+    if (estoc_slice_eq(estoc_slice_sub(text, 0, 3), estoc_slice_of(bom, 3))) {
+        text = estoc_slice_sub(text, 3, text.len);
+    }
+    p->rest = text;
+    ini_use_stack = false;
+    ini_max_line = LINE_BUF;
+    ini_initial_alloc = LINE_BUF;
+    int rc = ini_parse_stream(next_line, p, on_key, p);
+    if (rc == -2) {
+        return ESTOC_E_MEMORY;
+    }
+    if (rc != 0 && !p->r.err) { /* a line that is a fault to inih and not to us */
+        p->r.line = rc;
+        estoc_conf_fault(&p->r, "neither KEY = VALUE, [SECTION] nor a comment");
+    }
+    return p->r.err;
+}
+
+estoc_err estoc_config_load(const char *dir, estoc_config *out,
+                            void (*report)(void *ctx, int line, const char *text), void *ctx)
+{
+    struct parser p = {.r = {out, report, ctx, 0, ESTOC_OK}};
+    char path[sizeof out->dir + 16];
+    estoc_blob text;
+    memset(out, 0, sizeof *out);
+    if (strlen(dir) >= sizeof out->dir) {
+        estoc_conf_fault(&p.r, "the path of the directory is too long");
+        return p.r.err;
+    }
+    strcpy(out->dir, dir);
+    defaults(&p);
+    if (p.r.err || estoc_path_join(path, sizeof path, dir, "estocd.conf")) {
+        return p.r.err ? p.r.err : ESTOC_E_CONFIG;
+    }
+    estoc_err err = estoc_file_read(path, FILE_MAX, &text);
+    if (err) {
+        estoc_conf_fault(&p.r, "cannot be read: %s",
+                         err == ESTOC_E_FILE ? strerror(errno) : estoc_err_text(err));
+        return err == ESTOC_E_FILE ? err : ESTOC_E_CONFIG;
+    }
+    err = parse(&p, estoc_blob_slice(text));
+    estoc_blob_free(&text);
+    return err;
+}

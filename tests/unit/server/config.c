@@ -1,6 +1,449 @@
 /* SPDX-License-Identifier: MIT */
-int main(void);
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf_keys.h"
+#include "config.h"
+
+/* A folder with an estocd.conf, and what was reported about it. */
+static char dir[] = "/tmp/estoc-config-XXXXXX";
+static char path[64];
+static estoc_config c;
+static struct {
+    size_t n;
+    int line[64];
+    char text[64][512];
+} told;
+
+static void report(void *ctx, int line, const char *text)
+{
+    assert_ptr_equal(ctx, &told);
+    assert_true(told.n < 64);
+    assert_null(strchr(text, '\n'));
+    told.line[told.n] = line;
+    snprintf(told.text[told.n], sizeof told.text[0], "%s", text);
+    told.n++;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (mkdtemp(dir) == NULL) {
+        return -1;
+    }
+    snprintf(path, sizeof path, "%s/estocd.conf", dir);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(dir);
+}
+
+static estoc_err load_bytes(const void *bytes, size_t len)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, len, f), len);
+    fclose(f);
+    told.n = 0;
+    memset(&c, 0xa5, sizeof c);
+    return estoc_config_load(dir, &c, report, &told);
+}
+
+static estoc_err load(const char *text)
+{
+    return load_bytes(text, strlen(text));
+}
+
+static void assert_loads(const char *text)
+{
+    estoc_err err = load(text);
+    if (told.n > 0) {
+        fail_msg("line %d of \"%.60s\": %s", told.line[0], text, told.text[0]);
+    }
+    assert_int_equal(err, 0);
+}
+
+/* dir/name */
+static void assert_path(const char *got, const char *name)
+{
+    char want[128];
+    snprintf(want, sizeof want, "%s/%s", dir, name);
+    assert_string_equal(got, want);
+}
+
+static void assert_defaults(void)
+{
+    assert_string_equal(c.dir, dir);
+    assert_int_equal(c.listen_n, 1);
+    assert_string_equal(c.listen[0], "[::]:5684");
+    assert_int_equal(c.workers, 0);
+    assert_int_equal(c.mtu, 1280);
+    assert_int_equal(c.idle_s, 60);
+    assert_int_equal(c.handshake_s, 60);
+    assert_int_equal(c.dtls_timeout_ms, 1000);
+    assert_int_equal(c.sessions_max, 20000);
+    assert_int_equal(c.body_max, 8192);
+    assert_int_equal(c.bodies_max, 1000);
+    assert_string_equal(c.root, "est");
+    assert_int_equal(c.log_level, ESTOC_LOG_INFO);
+    assert_path(c.ca_chain, "ca.crt");
+    assert_path(c.ca_key, "ca.key");
+    assert_path(c.server_chain, "server.crt");
+    assert_path(c.server_key, "server.key");
+    assert_path(c.client_anchors, "client-anchors.pem");
+    assert_memory_equal(c.store, "sqlite:", 7);
+    assert_path(c.store + 7, "store.db");
+    assert_int_equal(c.retry_window_s, 86400);
+    assert_int_equal(c.profiles_n, 1);
+    assert_string_equal(c.profiles[0].profile.name, "");
+    assert_int_equal(c.profiles[0].profile.validity_s, 365 * 86400);
+    assert_int_equal(c.profiles[0].profile.keys, ESTOC_KEY_BIT(ESTOC_KEY_P256));
+    assert_int_equal(c.profiles[0].profile.attributes.len, 0);
+}
+
+static void nothing_is_the_defaults(void **state)
+{
+    (void)state;
+    assert_loads("");
+    assert_defaults();
+    assert_loads("\n\n# a comment\n; another\n[server]\n[ca]\n[profile]\n");
+    assert_defaults();
+}
+
+/* With `#` before a key taken away, all of it is read, and changes nothing. */
+static void the_template(void **state)
+{
+    (void)state;
+    static char text[16384];
+    const char *from = estoc_config_template();
+    char *to = text;
+    assert_true(strlen(from) < sizeof text);
+    assert_loads(from);
+    assert_defaults();
+    size_t opened = 0;
+    for (bool line_start = true; *from != '\0'; line_start = *from++ == '\n') {
+        if (line_start && from[0] == '#' && from[1] >= 'a' && from[1] <= 'z') {
+            opened++;
+            continue;
+        }
+        *to++ = *from;
+    }
+    *to = '\0';
+    assert_loads(text);
+    assert_defaults();
+    size_t keys = 0;
+    while (estoc_conf_key_at(keys) != NULL) {
+        keys++;
+    }
+    assert_int_equal(opened,
+                     keys); /* none is left out; none stands twice, or it would be a fault */
+}
+
+static void every_key(void **state)
+{
+    (void)state;
+    assert_loads("[server]\n"
+                 "listen = 127.0.0.1:5684, [::1]:0 192.0.2.1:1\n"
+                 "certificate = a/b.pem\n"
+                 "key=/etc/key.pem\n"
+                 "client-anchors: anchors ; inih takes a colon, too\n"
+                 "root = e\n"
+                 "log = debug\n"
+                 "mtu = 256\n"
+                 "idle = 2\n"
+                 "handshake = 5m\n"
+                 "dtls-timeout = 9s\n"
+                 "workers = 3\n"
+                 "sessions-max = 77\n"
+                 "body-max = 65536\n"
+                 "bodies-max = 5\n"
+                 "[ca]\n"
+                 "certificate = chain.pem\n"
+                 "key = k\n"
+                 "store = sqlite:/var/db\n"
+                 "retry-window = 0\n"
+                 "[profile]\n"
+                 "validity = 90d\n"
+                 "keys = Ed25519, P-384\n"
+                 "attributes = 1.2.3\n");
+    assert_int_equal(c.listen_n, 3);
+    assert_string_equal(c.listen[0], "127.0.0.1:5684");
+    assert_string_equal(c.listen[1], "[::1]:0");
+    assert_string_equal(c.listen[2], "192.0.2.1:1");
+    assert_path(c.server_chain, "a/b.pem");
+    assert_string_equal(c.server_key, "/etc/key.pem");
+    assert_path(c.client_anchors, "anchors");
+    assert_string_equal(c.root, "e");
+    assert_int_equal(c.log_level, ESTOC_LOG_DEBUG);
+    assert_int_equal(c.mtu, 256);
+    assert_int_equal(c.idle_s, 2);
+    assert_int_equal(c.handshake_s, 300);
+    assert_int_equal(c.dtls_timeout_ms, 9000);
+    assert_int_equal(c.workers, 3);
+    assert_int_equal(c.sessions_max, 77);
+    assert_int_equal(c.body_max, 65536);
+    assert_int_equal(c.bodies_max, 5);
+    assert_path(c.ca_chain, "chain.pem");
+    assert_path(c.ca_key, "k");
+    assert_string_equal(c.store, "sqlite:/var/db");
+    assert_int_equal(c.retry_window_s, 0);
+    const estoc_profile *p = &c.profiles[0].profile;
+    assert_int_equal(p->validity_s, 90 * 86400);
+    assert_int_equal(p->keys, ESTOC_KEY_BIT(ESTOC_KEY_ED25519) | ESTOC_KEY_BIT(ESTOC_KEY_P384));
+    assert_ptr_equal(p->attributes.ptr, c.profiles[0].attributes);
+    assert_int_equal(p->attributes.len, 6);
+    assert_memory_equal(p->attributes.ptr, "\x30\x04\x06\x02\x2a\x03", 6);
+    assert_loads("[server]\nroot =\n[profile]\nattributes =\n");
+    assert_string_equal(c.root, "");
+    assert_int_equal(c.profiles[0].profile.attributes.len, 0);
+}
+
+static void profiles(void **state)
+{
+    (void)state;
+    assert_loads("[profile L1]\nvalidity = 1h\n[profile  plain-one]\n[profile]\nvalidity = 2h\n"
+                 "[profile L1]\nkeys = RSA\n");
+    assert_int_equal(c.profiles_n, 3);
+    assert_string_equal(c.profiles[0].profile.name, ""); /* the default first, wherever it stands */
+    assert_int_equal(c.profiles[0].profile.validity_s, 7200);
+    assert_string_equal(c.profiles[1].profile.name, "L1"); /* opened twice, one profile */
+    assert_int_equal(c.profiles[1].profile.validity_s, 3600);
+    assert_int_equal(c.profiles[1].profile.keys, ESTOC_KEY_BIT(ESTOC_KEY_RSA));
+    assert_string_equal(c.profiles[2].profile.name, "plain-one"); /* though it has no key */
+    assert_int_equal(c.profiles[2].profile.validity_s, 365 * 86400);
+    assert_int_equal(c.profiles[2].profile.keys, ESTOC_KEY_BIT(ESTOC_KEY_P256));
+}
+
+static void too_many_profiles(void **state)
+{
+    (void)state;
+    char text[2048];
+    size_t n = 0;
+    for (int i = 1; i < ESTOC_PROFILES_MAX; i++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "[profile p%d]\n", i);
+    }
+    assert_loads(text);
+    assert_int_equal(c.profiles_n, ESTOC_PROFILES_MAX);
+    snprintf(text + n, sizeof text - n, "[profile more]\nvalidity = x\n[profile p3]\nkeys = RSA\n");
+    assert_int_equal(load(text), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.line[0], 16);
+    assert_non_null(strstr(told.text[0], "at most 16 profiles"));
+}
+
+/* One fault each, on the last line but the empty one. */
+static void each_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int line;
+        const char *words;
+    } rows[] = {
+        {"[server]\nnonsense = 1\n", 2, "unknown key nonsense; [server] has: listen, "},
+        {"[server]\nvalidity = 1d\n", 2, "unknown key validity"}, /* of another section */
+        {"[ca]\nmtu = 1280\n", 2, "unknown key mtu; [ca] has: certificate, "},
+        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, attributes"},
+        {"[server]\nMtu = 1280\n", 2, "unknown key Mtu"},
+        {"mtu = 1280\n", 1, "mtu stands before any [section]"},
+        {"[nonsense]\nmtu = 1\n", 1, "unknown section [nonsense]"},
+        {"[]\n", 1, "unknown section []"},
+        {"[profiles]\n", 1, "unknown section [profiles]"},
+        {"[profile a b]\n", 1, "[profile a b]: a label is"},
+        {"[profile a/b]\n", 1, "a label is"},
+        {"[profile crts]\n", 1, "not the name of an EST resource"},
+        {"[profile ..]\n", 1, "a label is"},
+        {"[profile ]\n", 1, "a label is"},
+        {"[profile 12345678901234567890123456789012]\n", 1, "at most 31"},
+        {"[server\nmtu = 1\n", 1, "a section is [NAME]"},
+        {"[server] mtu = 1\n", 1, "a section is [NAME]"},
+        {"[server]\nmtu\n", 2, "neither KEY = VALUE, [SECTION] nor a comment"},
+        {"[server]\nmtu", 2, "neither KEY = VALUE"},
+        {"[server]\nmtu = 1280\nidle = 5\nmtu = 1280\n", 4, "mtu stands on line 2 already"},
+        {"[server]\nmtu = 1280\n[ca]\n[server]\nmtu = 1280\n", 5, "mtu stands on line 2 already"},
+        {"[profile a]\nkeys = RSA\n[profile a]\nkeys = RSA\n", 4, "keys stands on line 2 already"},
+        {"[server]\nmtu = 255\n", 2, "mtu = 255: must be a number from 256 to 1500"},
+        {"[server]\nmtu = 1501\n", 2, "mtu = 1501"},
+        {"[server]\nmtu =\n", 2, "mtu = : must be"},
+        {"[server]\nmtu = 1280 bytes\n", 2, "mtu = 1280 bytes"},
+        {"[server]\nworkers = -1\n", 2, "from 0 to 256"},
+        {"[server]\nsessions-max = 0\n", 2, "from 1 to 10000000"},
+        {"[server]\nbody-max = 255\n", 2, "from 256 to 65536"},
+        {"[server]\nbodies-max = 0\n", 2, "from 1 to 1000000"},
+        {"[server]\nidle = 0\n", 2, "idle = 0: must be a time from 1s to 1w"},
+        {"[server]\nidle = 8d\n", 2, "from 1s to 1w"},
+        {"[server]\nidle = 1500ms\n", 2, "from 1s to 1w"},
+        {"[server]\nhandshake = 25h\n", 2, "from 1s to 1d"},
+        {"[server]\ndtls-timeout = 49ms\n", 2, "from 50ms to 1m"},
+        {"[server]\ndtls-timeout = 61s\n", 2, "from 50ms to 1m"},
+        {"[ca]\nretry-window = 2y\n", 2, "to 1y"},
+        {"[profile]\nvalidity = 101y\n", 2, "from 1s to 100y"},
+        {"[profile]\nvalidity = forever\n", 2, "validity = forever: must be a time"},
+        {"[profile]\nkeys = DSA\n", 2, "keys = DSA: must be a list of P-256, P-384, Ed25519, RSA"},
+        {"[profile]\nkeys =\n", 2, "must be a list"},
+        {"[profile]\nattributes = colour\n", 2,
+         "\"colour\" is neither a name known here nor an OID"},
+        {"[profile]\nattributes = 1.2.3, 1.2.3\n", 2, "\"1.2.3\" is given twice"},
+        {"[profile]\nattributes = 1.2.3:1:2:3:4:5:6:7:8:9\n", 2, "more than there is room for"},
+        {"[server]\nlisten =\n", 2, "no address"},
+        {"[server]\nlisten = localhost:5684\n", 2, "listen = localhost:5684: must be ADDRESS:PORT"},
+        {"[server]\nlisten = 127.0.0.1\n", 2, "must be ADDRESS:PORT"},
+        {"[server]\nlisten = ::1:5684\n", 2, "must be ADDRESS:PORT"},
+        {"[server]\nlisten = 127.0.0.1:65536\n", 2, "must be ADDRESS:PORT"},
+        {"[server]\nlisten = 1.1.1.1:1,1.1.1.1:2,1.1.1.1:3,1.1.1.1:4,1.1.1.1:5,1.1.1.1:6,"
+         "1.1.1.1:7,1.1.1.1:8,1.1.1.1:9\n",
+         2, "at most 8 addresses"},
+        {"[server]\nlisten = 1111111111111111111111111111111111111111111111111111111111111.1:1\n",
+         2, "must be ADDRESS:PORT"},
+        {"[server]\nlog = loud\n", 2, "must be error, warn, info or debug"},
+        {"[server]\nroot = a/b\n", 2, "must be one path segment"},
+        {"[server]\nroot = .well-known\n", 2, "must be one path segment"},
+        {"[server]\nroot = sen\n", 2, "must be one path segment"},
+        {"[server]\nroot = "
+         "1234567890123456789012345678901234567890123456789012345678901234\n",
+         2, "must be one path segment"},
+        {"[server]\nkey =\n", 2, "must be the path of a file"},
+        {"[ca]\nstore = postgres:x\n", 2, "store = postgres:x: must be sqlite:PATH"},
+        {"[ca]\nstore = sqlite:\n", 2, "must be sqlite:PATH"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(load(rows[i].text), ESTOC_E_CONFIG);
+        if (told.n != 1 || told.line[0] != rows[i].line ||
+            strstr(told.text[0], rows[i].words) == NULL) {
+            fail_msg("\"%s\": %zu faults, the first: %d: %s", rows[i].text, told.n, told.line[0],
+                     told.text[0]);
+        }
+    }
+}
+
+static void all_faults(void **state)
+{
+    (void)state;
+    assert_int_equal(load("what is this\n"
+                          "[server]\n"
+                          "mtu = 1\n"
+                          "idle = 60s\n"
+                          "\n"
+                          "[other]\n"
+                          "a = 1\n"
+                          "junk\n"
+                          "[profile]\n"
+                          "keys = none\n"
+                          "nonsense = 1"),
+                     ESTOC_E_CONFIG);
+    static const int lines[] = {1, 3, 6, 8, 10, 11};
+    assert_int_equal(told.n, 6);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(told.line[i], lines[i]);
+    }
+}
+
+/* To inih an indented line continues the last value; a folder's key would be a part of another. */
+static void blanks(void **state)
+{
+    (void)state;
+    assert_loads("  [server]  \r\n\tmtu = 300\r\n  idle\t=\t9  ; nine\r\n   # comment\r\n");
+    assert_int_equal(c.mtu, 300);
+    assert_int_equal(c.idle_s, 9);
+    assert_loads("\xef\xbb\xbf[server]\nmtu = 301\n");
+    assert_int_equal(c.mtu, 301);
+}
+
+static void long_lines(void **state)
+{
+    (void)state;
+    char text[4096];
+    for (size_t len = 1019; len <= 1024; len++) { /* of the line without its end */
+        size_t head = (size_t)sprintf(text, "[server]\nlog = info ;");
+        memset(text + head, 'x', len + 9 - head);
+        sprintf(text + 9 + len, "\nmtu = 400\n");
+        estoc_err err = load(text);
+        assert_int_equal(c.mtu, 400); /* the line behind it is not lost */
+        assert_int_equal(err, len <= 1021 ? ESTOC_OK : ESTOC_E_CONFIG);
+        assert_int_equal(told.n, len <= 1021 ? 0 : 1);
+    }
+    assert_int_equal(told.line[0], 2);
+    assert_non_null(strstr(told.text[0], "longer than 1021 bytes"));
+    char name[600];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    sprintf(text, "[server]\nkey = %s\n[ca]\nstore = sqlite:%s\n", name, name);
+    assert_int_equal(load(text), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 2);
+    assert_non_null(strstr(told.text[0], "under 512 bytes"));
+    assert_non_null(strstr(told.text[1], "under 600 bytes"));
+    sprintf(text, "[server]\n%s = 1\n[%s]\n", name, name); /* what inih shortens */
+    assert_int_equal(load(text), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 2);
+}
+
+static void nul_bytes(void **state)
+{
+    (void)state;
+    static const char text[] = "[server]\nmtu = 12\0 80\nmtu = 300\n\0\n\0[server]\n";
+    assert_int_equal(load_bytes(text, sizeof text - 1), ESTOC_E_CONFIG);
+    assert_int_equal(c.mtu, 300);
+    assert_int_equal(told.n, 3);
+    assert_int_equal(told.line[0], 2);
+    assert_int_equal(told.line[1], 4);
+    assert_int_equal(told.line[2], 5);
+    assert_non_null(strstr(told.text[0], "NUL"));
+}
+
+static void files(void **state)
+{
+    (void)state;
+    char text[300000];
+    unlink(path);
+    told.n = 0;
+    assert_int_equal(estoc_config_load(dir, &c, report, &told), ESTOC_E_FILE);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.line[0], 0);
+    assert_string_equal(told.text[0], "cannot be read: No such file or directory");
+    memset(text, '\n', sizeof text);
+    assert_int_equal(load_bytes(text, sizeof text), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 1);
+    memset(text, 'd', 600);
+    text[600] = '\0';
+    assert_int_equal(estoc_config_load(text, &c, report, &told), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 2);
+    text[511] = '\0'; /* fits itself, but not with a name behind it */
+    assert_int_equal(estoc_config_load(text, &c, report, &told), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 3);
+    assert_string_equal(told.text[2], "the path of the directory is too long");
+}
+
+static void nobody_listens(void **state)
+{
+    (void)state;
+    assert_int_equal(load("[server]\nmtu = 1\n"), ESTOC_E_CONFIG);
+    assert_int_equal(estoc_config_load(dir, &c, NULL, NULL), ESTOC_E_CONFIG);
+}
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        {"an empty file is the defaults", nothing_is_the_defaults, NULL, NULL, NULL},
+        {"X8 the template has each key with its default", the_template, NULL, NULL, NULL},
+        {"each key reaches its field", every_key, NULL, NULL, NULL},
+        {"R1 profiles by their labels", profiles, NULL, NULL, NULL},
+        {"R1 at most 16 profiles", too_many_profiles, NULL, NULL, NULL},
+        {"X8 each fault is told with its line", each_fault, NULL, NULL, NULL},
+        {"X8 all faults are told, in their order", all_faults, NULL, NULL, NULL},
+        {"blanks, line ends and a byte-order mark are nothing", blanks, NULL, NULL, NULL},
+        {"lines, names and paths that are too long", long_lines, NULL, NULL, NULL},
+        {"lines with a NUL byte", nul_bytes, NULL, NULL, NULL},
+        {"a file that is not there, too large, too far away", files, NULL, NULL, NULL},
+        {"a caller that wants no report", nobody_listens, NULL, NULL, NULL},
+    };
+    return cmocka_run_group_tests_name("server/config", tests, set_up, tear_down);
 }

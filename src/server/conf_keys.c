@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <estoc/est.h>
+
+#include "conf_keys.h"
+#include "conf_value.h"
+#include "udp.h"
+
+#define FAULT_MAX 512
+
+void estoc_conf_fault(estoc_conf_reading *r, const char *fmt, ...)
+{
+    char text[FAULT_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    r->err = r->err ? r->err : ESTOC_E_CONFIG;
+    if (r->report != NULL) {
+        r->report(r->ctx, r->line, text);
+    }
+}
+
+static void take_number(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    uint64_t n;
+    if (!estoc_conf_number(value, k->min, k->max, &n)) {
+        estoc_conf_fault(r, "%s = %.40s: must be a number from %llu to %llu", k->name, value,
+                         (unsigned long long)k->min, (unsigned long long)k->max);
+        return;
+    }
+    *(uint32_t *)to = (uint32_t)n;
+}
+
+/* min and max are milliseconds, and so is the field if the least is below a second */
+static void take_time(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    uint64_t ms;
+    bool fine = k->min % 1000 != 0;
+    char least[24], most[24];
+    if (!estoc_conf_time(value, &ms) || ms < k->min || ms > k->max || (!fine && ms % 1000 != 0)) {
+        estoc_conf_fault(r, "%s = %.40s: must be a time from %s to %s, such as 90s, 12h, 30d or 1y",
+                         k->name, value, estoc_conf_time_text(k->min, least, sizeof least),
+                         estoc_conf_time_text(k->max, most, sizeof most));
+        return;
+    }
+    *(uint32_t *)to = (uint32_t)(fine ? ms : ms / 1000);
+}
+
+static void take_path(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    if (value[0] == '\0' || estoc_path_join(to, sizeof r->c->ca_key, r->c->dir, value)) {
+        estoc_conf_fault(
+            r, "%s = %.40s: must be the path of a file, under %zu bytes with the directory's",
+            k->name, value, sizeof r->c->ca_key);
+    }
+}
+
+bool estoc_conf_store(estoc_config *c, const char *value)
+{
+    static const char scheme[] = "sqlite:";
+    size_t len = sizeof scheme - 1;
+    if (strncmp(value, scheme, len) != 0 || value[len] == '\0' ||
+        estoc_path_join(c->store + len, sizeof c->store - len, c->dir, value + len)) {
+        return false;
+    }
+    memcpy(c->store, scheme, len);
+    return true;
+}
+
+static void take_store(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    (void)to;
+    if (!estoc_conf_store(r->c, value)) {
+        estoc_conf_fault(r, "%s = %.40s: must be sqlite:PATH, under %zu bytes with the directory's",
+                         k->name, value, sizeof r->c->store);
+    }
+}
+
+static bool is_address(const char *text)
+{
+    char host[INET6_ADDRSTRLEN];
+    uint16_t port;
+    struct in6_addr address;
+    return !estoc_address_split(text, host, sizeof host, &port) &&
+           (inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1);
+}
+
+static void take_listen(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    estoc_config *c = to; /* the whole: a list and its length */
+    c->listen_n = 0;
+    for (const char *at = value + strspn(value, ", \t"); *at != '\0'; at += strspn(at, ", \t")) {
+        size_t len = strcspn(at, ", \t");
+        char *out = c->listen[c->listen_n];
+        if (c->listen_n == ESTOC_LISTEN_MAX) {
+            estoc_conf_fault(r, "%s: at most %d addresses", k->name, ESTOC_LISTEN_MAX);
+            return;
+        }
+        snprintf(out, sizeof c->listen[0], "%.*s", (int)len, at);
+        if (len >= sizeof c->listen[0] || !is_address(out)) {
+            estoc_conf_fault(
+                r, "%s = %.60s: must be ADDRESS:PORT, such as 192.0.2.1:5684 or [::]:5684", k->name,
+                out);
+            return;
+        }
+        c->listen_n++;
+        at += len;
+    }
+    if (c->listen_n == 0) {
+        estoc_conf_fault(r, "%s: no address; leave the line out to listen on [::]:5684", k->name);
+    }
+}
+
+bool estoc_conf_segment(const char *text)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+    return text[0] != '\0' && text[0] != '.' && text[strspn(text, plain)] == '\0' &&
+           estoc_resource_named(estoc_slice_str(text)) == NULL;
+}
+
+static void take_root(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    size_t len = strlen(value);
+    if (len >= sizeof r->c->root || (len > 0 && !estoc_conf_segment(value))) {
+        estoc_conf_fault(
+            r,
+            "%s = %.64s: must be one path segment of letters, digits, - _ . or ~, or nothing "
+            "for no short root",
+            k->name, value);
+        return;
+    }
+    memcpy(to, value, len + 1);
+}
+
+static void take_level(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    static const struct {
+        const char *name;
+        estoc_level level;
+    } levels[] = {{"error", ESTOC_LOG_ERROR},
+                  {"warn", ESTOC_LOG_WARN},
+                  {"info", ESTOC_LOG_INFO},
+                  {"debug", ESTOC_LOG_DEBUG}};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (strcmp(value, levels[i].name) == 0) {
+            *(estoc_level *)to = levels[i].level;
+            return;
+        }
+    }
+    estoc_conf_fault(r, "%s = %.40s: must be error, warn, info or debug", k->name, value);
+}
+
+static void take_keys(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    unsigned bits;
+    if (!estoc_conf_keys(value, &bits)) {
+        estoc_conf_fault(r, "%s = %.40s: must be a list of " ESTOC_CONF_KEYS, k->name, value);
+        return;
+    }
+    *(unsigned *)to = bits;
+}
+
+static void take_attributes(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                            const char *value)
+{
+    estoc_profile_conf *conf = to;
+    const char *what;
+    size_t len = 0;
+    estoc_buf room = {conf->attributes, sizeof conf->attributes};
+    estoc_err err = value[0] != '\0' ? estoc_conf_attributes(value, room, &len, &what) : ESTOC_OK;
+    if (err) {
+        estoc_conf_fault(r, "%s: \"%s\" %s", k->name, what,
+                         err == ESTOC_E_STATE ? "is given twice"
+                         : err == ESTOC_E_MALFORMED
+                             ? "is neither a name known here nor an OID such as 1.2.3"
+                             : "is more than there is room for");
+        return;
+    }
+    conf->profile.attributes = estoc_slice_of(conf->attributes, len);
+}
+
+#define SECOND UINT64_C(1000)
+#define DAY    (86400 * SECOND)
+#define YEAR   (365 * DAY)
+
+/* clang-format off */
+#define OF(field)         offsetof(estoc_config, field)
+#define OF_PROFILE(field) offsetof(estoc_profile_conf, field)
+static const estoc_conf_key keys[] = {
+    {ESTOC_CONF_SERVER, "listen",         take_listen, 0,                        0, 0},
+    {ESTOC_CONF_SERVER, "certificate",    take_path,   OF(server_chain),         0, 0},
+    {ESTOC_CONF_SERVER, "key",            take_path,   OF(server_key),           0, 0},
+    {ESTOC_CONF_SERVER, "client-anchors", take_path,   OF(client_anchors),       0, 0},
+    {ESTOC_CONF_SERVER, "root",           take_root,   OF(root),                 0, 0},
+    {ESTOC_CONF_SERVER, "log",            take_level,  OF(log_level),            0, 0},
+    {ESTOC_CONF_SERVER, "mtu",            take_number, OF(mtu),                  256, 1500},
+    {ESTOC_CONF_SERVER, "idle",           take_time,   OF(idle_s),               SECOND, 7 * DAY},
+    {ESTOC_CONF_SERVER, "handshake",      take_time,   OF(handshake_s),          SECOND, DAY},
+    {ESTOC_CONF_SERVER, "dtls-timeout",   take_time,   OF(dtls_timeout_ms),      50, 60 * SECOND},
+    {ESTOC_CONF_SERVER, "workers",        take_number, OF(workers),              0, 256},
+    {ESTOC_CONF_SERVER, "sessions-max",   take_number, OF(sessions_max),         1, 10000000},
+    {ESTOC_CONF_SERVER, "body-max",       take_number, OF(body_max),             256, 65536},
+    {ESTOC_CONF_SERVER, "bodies-max",     take_number, OF(bodies_max),           1, 1000000},
+    {ESTOC_CONF_CA,     "certificate",    take_path,   OF(ca_chain),             0, 0},
+    {ESTOC_CONF_CA,     "key",            take_path,   OF(ca_key),               0, 0},
+    {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
+    {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
+    {ESTOC_CONF_PROFILE, "validity",   take_time,       OF_PROFILE(profile.validity_s), SECOND, 100 * YEAR},
+    {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
+    {ESTOC_CONF_PROFILE, "attributes", take_attributes, 0,                        0, 0},
+};
+/* clang-format on */
+
+#define KEYS (sizeof keys / sizeof keys[0])
+_Static_assert(KEYS <= ESTOC_CONF_KEYS_MAX, "callers have an array for them");
+_Static_assert(sizeof(unsigned) == sizeof(uint32_t), "take_number writes both");
+
+const estoc_conf_key *estoc_conf_key_at(size_t i)
+{
+    return i < KEYS ? &keys[i] : NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The keys of estocd.conf: a table of names, and for each what takes its value.
+ */
+#ifndef ESTOC_CONF_KEYS_H
+#define ESTOC_CONF_KEYS_H
+
+#include "config.h"
+
+typedef enum estoc_conf_section {
+    ESTOC_CONF_NOWHERE, /* before the first section */
+    ESTOC_CONF_UNKNOWN, /* told already: its keys are passed over */
+    ESTOC_CONF_SERVER,
+    ESTOC_CONF_CA,
+    ESTOC_CONF_PROFILE
+} estoc_conf_section;
+
+/** One reading of a file: what is made of it, and where its faults go. */
+typedef struct estoc_conf_reading {
+    estoc_config *c;
+    void (*report)(void *ctx, int line, const char *text); /* or NULL */
+    void *ctx;
+    int line;      /* the present one; 0: the file as a whole */
+    estoc_err err; /* of the first fault */
+} estoc_conf_reading;
+void estoc_conf_fault(estoc_conf_reading *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+typedef struct estoc_conf_key estoc_conf_key;
+struct estoc_conf_key {
+    estoc_conf_section section;
+    const char *name;
+    /* takes `value` into the field, or reports a fault and leaves it */
+    void (*take)(estoc_conf_reading *r, const estoc_conf_key *k, void *field, const char *value);
+    size_t at; /* the field in estoc_config, or in estoc_profile_conf */
+    uint64_t min, max;
+};
+
+#define ESTOC_CONF_KEYS_MAX 32
+/** @return NULL past the last one */
+const estoc_conf_key *estoc_conf_key_at(size_t i);
+
+/** Whether this is one path segment, and not the name of an EST resource: what a label or a short
+ *  root may be. R1, RFC 9148 section 4.1                                                           */
+bool estoc_conf_segment(const char *text);
+/** "sqlite:PATH" into config->store. @return false: it is no such thing, or too long */
+bool estoc_conf_store(estoc_config *c, const char *value);
+
+#endif

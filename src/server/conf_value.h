@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Values of estocd.conf as text: numbers, times, keys, CSR attributes. No value has decoration that
+ * is not spelled out here: no sign, no blanks inside, nothing behind.
+ */
+#ifndef ESTOC_CONF_VALUE_H
+#define ESTOC_CONF_VALUE_H
+
+#include <estoc/bytes.h>
+
+/** A decimal number. @return whether it is one from min to max */
+bool estoc_conf_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+/** A number and its unit, "90d"; without a unit, seconds. Units: ms, s, m, h, d, w, y (365 days).
+ *  @return whether it is one; in milliseconds, below 2^63                                          */
+bool estoc_conf_time(const char *text, uint64_t *ms);
+/** The same the other way, in the largest unit that divides it: "90d". @return out */
+const char *estoc_conf_time_text(uint64_t ms, char *out, size_t cap);
+
+#define ESTOC_CONF_KEYS "P-256, P-384, Ed25519, RSA"
+/** A list such as "P-256, Ed25519", as ESTOC_KEY_BITs. @return whether it is one */
+bool estoc_conf_keys(const char *text, unsigned *bits);
+
+/** CSR attributes in DER from text: OIDs by name or by number, separated by commas; after an OID and
+ *  a colon each, the values of an attribute: OIDs, or a number. RFC 7030 section 4.5.2
+ *      challengePassword, ecPublicKey:secp256r1, rsaEncryption:3072, 1.2.3.4
+ *  @param[out] what  on failure the part that is wrong; static until the next call
+ *  @return 0; ESTOC_E_MALFORMED (no such name, no OID); ESTOC_E_STATE (given twice); ESTOC_E_LIMIT
+ *          (over 16 attributes, 8 values of one, or 64 characters of a name); ESTOC_E_SPACE        */
+ESTOC_MUST_USE estoc_err estoc_conf_attributes(const char *text, estoc_buf out, size_t *len,
+                                               const char **what);
+
+#endif
