@@ -71,7 +71,9 @@ typedef struct estoc_csr {
 } estoc_csr;
 
 /** Parse a request, strictly: DER, no trailing bytes, SETs in order, each attribute and each
- *  extension at most once, subject checked by estoc_name_check.
+ *  extension at most once (16 and 32 of them at most), subject checked by estoc_name_check, the
+ *  alternative names by RFC 5280 section 4.2.1.6, the password 1 to 255 bytes of UTF8String or
+ *  PrintableString. The values of other extensions and attributes are not looked into.
  *  @param[out] csr  points into `der`; zeroed on failure
  *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED; ESTOC_E_TRAILING; ESTOC_E_UNSUPPORTED (the key,
  *          or a signature algorithm that does not fit it); ESTOC_E_LIMIT                            */
@@ -84,7 +86,8 @@ typedef struct estoc_ext {
     estoc_slice value; /**< the OCTET STRING's content */
     estoc_slice whole;
 } estoc_ext;
-/** Next extension of a reader over the inside of an Extensions SEQUENCE. */
+/** Next extension of a reader over the inside of an Extensions SEQUENCE. False, and `ext` zeroed, at
+ *  the end or, with r->err set, at a malformed one.                                                 */
 bool estoc_ext_next(estoc_reader *r, estoc_ext *ext);
 
 /** Sign `msg` with the device's key; ECDSA signatures DER-encoded. May be hardware.
@@ -103,8 +106,11 @@ typedef struct estoc_csr_plan {
     estoc_slice more_attributes;    /**< further Attributes, DER one after another, or empty */
 } estoc_csr_plan;
 
-/** Build and sign a request into `out`. The largest signature taken is 512 bytes.
- *  @return 0; ESTOC_E_SPACE; what the signer returned                                               */
+/** Build and sign a request into `out`. The largest signature taken is 512 bytes. Attributes are
+ *  brought into the order of DER. What the plan has in DER is taken as it is. On failure `out` is wiped.
+ *  @return 0; ESTOC_E_SPACE; ESTOC_E_USAGE (a password over 255 bytes); ESTOC_E_MALFORMED (more_attributes
+ *          are not DER); ESTOC_E_UNSUPPORTED (the signer's kind); what the signer returned; ESTOC_E_LIMIT
+ *          (the signer claims more than there was room for)                                         */
 ESTOC_MUST_USE estoc_err estoc_csr_build(const estoc_csr_plan *plan, const estoc_signer *signer,
                                          estoc_buf out, size_t *len);
 

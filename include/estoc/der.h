@@ -33,7 +33,8 @@ typedef struct estoc_der {
 } estoc_der;
 
 /** Next element of any tag. False, with the reader's error set, if there is none or it is not DER.
- *  Errors: ESTOC_E_TRUNCATED, ESTOC_E_MALFORMED (multi-byte tag, indefinite or non-minimal length). */
+ *  Errors: ESTOC_E_TRUNCATED, ESTOC_E_MALFORMED (multi-byte tag, indefinite or non-minimal length,
+ *  a universal type constructed that is primitive or the other way round).                          */
 bool estoc_der_next(estoc_reader *r, estoc_der *el);
 /** Next element, which must have this tag: its value, or an empty slice with the error set. */
 estoc_slice estoc_der_expect(estoc_reader *r, uint8_t tag);
@@ -45,7 +46,8 @@ uint8_t estoc_der_peek(const estoc_reader *r);
 uint32_t estoc_der_u32(estoc_reader *r);
 /** The bits of a BIT STRING with no unused bits. */
 estoc_slice estoc_der_bits(estoc_reader *r);
-/** An OID's value, sub-identifiers checked: not empty, minimal, complete, each below 2^63.         */
+/** An OID's value, at most 128 bytes, sub-identifiers checked: not empty, minimal, complete, each
+ *  below 2^63.                                                                                      */
 estoc_slice estoc_der_oid(estoc_reader *r);
 /** Whether a value is a well-formed OID (as estoc_der_oid checks). */
 bool estoc_der_oid_valid(estoc_slice value);

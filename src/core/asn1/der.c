@@ -3,7 +3,19 @@
 
 #include <estoc/der.h>
 
+#define OID_MAX 128 /* bytes of the value: what is longer is made to cost time */
+
 /* ---- reading ---- */
+
+/* Of the universal types only EXTERNAL, EMBEDDED PDV, SEQUENCE, SET and CHARACTER STRING are
+ * constructed; a string in pieces is BER. Tag 0 ends an indefinite length, tag 31 stands for a longer tag. X.690 8.1, 10.2 */
+static bool tag_good(uint8_t tag)
+{
+    uint8_t number = tag & 0x1f;
+    bool constructed = (tag & 0x20) != 0;
+    bool container = number == 8 || number == 11 || number == 16 || number == 17 || number == 29;
+    return tag != 0 && number != 0x1f && ((tag & 0xc0) != 0 || constructed == container);
+}
 
 /* Tag and length. False with the error set; then nothing is consumed that matters. X.690 10.1 */
 static bool read_header(estoc_reader *r, uint8_t *tag, size_t *len)
@@ -14,7 +26,7 @@ static bool read_header(estoc_reader *r, uint8_t *tag, size_t *len)
     if (r->err) {
         return false;
     }
-    if ((*tag & 0x1f) == 0x1f || *tag == 0) {
+    if (!tag_good(*tag)) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
         return false;
     }
@@ -109,7 +121,7 @@ estoc_slice estoc_der_bits(estoc_reader *r)
 bool estoc_der_oid_valid(estoc_slice value)
 {
     unsigned bytes = 0; /* of the sub-identifier we are in */
-    for (size_t i = 0; i < value.len; i++) {
+    for (size_t i = 0; i < value.len && i < OID_MAX; i++) {
         uint8_t b = value.ptr[i];
         if ((bytes == 0 && b == 0x80) || ++bytes > 9) { /* padded, or over 63 bits */
             return false;
@@ -118,7 +130,7 @@ bool estoc_der_oid_valid(estoc_slice value)
             bytes = 0;
         }
     }
-    return value.len > 0 && bytes == 0;
+    return value.len > 0 && value.len <= OID_MAX && bytes == 0;
 }
 
 estoc_slice estoc_der_oid(estoc_reader *r)
@@ -143,7 +155,9 @@ bool estoc_der_bool(estoc_reader *r)
 /* Days from 1970-01-01 to the first of March of a year that begins in March: leap days come last. */
 static int64_t days_to_march(int64_t year)
 {
-    return year * 365 + year / 4 - year / 100 + year / 400 - 719468;
+    year +=
+        400; /* January of year 0 belongs to the year before: divisions must not see it negative */
+    return year * 365 + year / 4 - year / 100 + year / 400 - 719468 - 146097;
 }
 
 static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
