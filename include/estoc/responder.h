@@ -22,7 +22,8 @@ extern "C" {
 
 #define ESTOC_REQUEST_PATH_MAX  8
 #define ESTOC_REQUEST_QUERY_MAX 4
-/** Bytes of options that identify a request (all but Block and Size). More: 4.00. */
+/** Bytes of options that identify a request: all but Block, Content-Format, Observe and those that
+ *  are no cache key (Size, Echo). More: 4.00.                           RFC 7252 section 5.4.6 */
 #define ESTOC_REQUEST_KEY_MAX 192
 
 /** A request whose body is complete. Slices live until answer() is called. */
@@ -73,17 +74,22 @@ typedef struct estoc_responder_cfg {
     estoc_random random;   /**< first message ID and the jitter of retransmissions */
     estoc_transmission tx; /**< of separate responses */
     estoc_buf replies;     /**< room to keep sent replies for duplicates; at least 1,280 bytes */
-    size_t message_max;    /**< bytes of CoAP message that fit a datagram of this association */
+    size_t message_max;    /**< bytes of CoAP message that fit a datagram of this association; at
+                                least ESTOC_RESPONDER_MESSAGE_MIN */
     size_t body_max;       /**< largest request body; 8,192 if 0. More: 4.13 with Size1 */
     uint32_t ack_delay_ms; /**< an answer later than this is separate (L1); 1,000 if 0 */
     uint32_t block_ms;     /**< a body in assembly without a next block for this long is dropped;
                                    247,000 if 0 */
     uint32_t body_ms;      /**< and in any case this long after its first block; 600,000 if 0 */
-    uint32_t answer_ms;    /**< a snapshot is kept this long for further blocks; 247,000 if 0 */
+    uint32_t answer_ms;    /**< a snapshot is kept this long after it was made or last read;
+                                247,000 if 0 */
 } estoc_responder_cfg;
 
 #define ESTOC_RESPONDER_SEEN 64      /**< message IDs remembered for deduplication */
 #define ESTOC_LIFETIME_MS    247000u /**< EXCHANGE_LIFETIME.               RFC 7252 section 4.8.2 */
+/** Room for every option an answer may have and a diagnostic text, or a block of 16 bytes. */
+#define ESTOC_RESPONDER_MESSAGE_MIN 96
+#define ESTOC_REPLIES_MIN           1280
 
 /* clang-format off */
 enum {
@@ -95,22 +101,45 @@ enum {
 struct estoc_seen {
     estoc_ms at;
     uint16_t mid;
-    uint16_t reply_off, reply_len; /* in cfg.replies; length 0: gone, or not answered yet */
+    uint16_t reply_off, reply_len; /* in cfg.replies; length 0: gone, or none yet */
     bool valid;
+    bool acted; /* reached the owner and is no GET: forgotten last */
+    bool acked; /* got an empty ACK, and a duplicate gets that again, never the answer */
 };
 
-/* The options that identify a request, to tell whether two messages belong to one. */
+/* The options that identify a request, to tell whether two messages belong to one. As an option part
+ * of its own, which also holds the strings of the request that awaits its answer. */
 struct estoc_request_key {
     uint8_t bytes[ESTOC_REQUEST_KEY_MAX];
     uint16_t len;
     uint8_t method;
 };
 
-/* An answer being fetched in blocks. Slot 0: GET, slot 1: POST. */
+/* Whom an answer goes to, and what was asked about blocks. */
+struct estoc_asked {
+    uint8_t type;
+    uint8_t token[ESTOC_COAP_TOKEN_MAX];
+    uint8_t token_len;
+    uint16_t mid;
+    estoc_block block1, block2;
+    bool has_block1, has_block2, has_size2;
+    bool acked; /* an empty ACK went out: the answer comes as its own CON */
+};
+
+/* The last block of a request's body: a copy of it under a new message ID is known by this (X4). */
+struct estoc_final {
+    estoc_block block;
+    size_t len;
+    uint32_t sum;
+};
+
+/* An answer being fetched in blocks. Slot 0: GET, slot 1: all others. */
 struct estoc_snapshot {
     struct estoc_request_key key;
     estoc_answer answer;
+    struct estoc_final final; /* block number 0: none */
     estoc_ms expires;
+    uint16_t mid; /* of the request it answers */
     bool valid;
 };
 
@@ -121,19 +150,18 @@ typedef struct estoc_responder {
     uint16_t replies_next;
     /* the body in assembly */
     struct estoc_request_key key;
+    uint16_t body_format;
     estoc_buf body;
     size_t body_len;
     estoc_ms body_expires, block_expires;
     bool assembling;
-    /* the request that awaits its answer */
+    /* the request that awaits its answer; a body in assembly goes on beside it */
     estoc_request request;
+    struct estoc_request_key request_key;
+    estoc_buf request_body;
+    struct estoc_final request_final;
+    struct estoc_asked asked;
     bool awaiting;
-    bool acked; /* an empty ACK went out: the answer comes as its own CON */
-    uint16_t request_mid;
-    uint8_t token[ESTOC_COAP_TOKEN_MAX];
-    uint8_t token_len;
-    estoc_block block1, block2;
-    bool has_block1, has_block2;
     estoc_ms ack_due;
     struct estoc_snapshot snapshot[2];
     /* our own confirmable message: a separate response */
@@ -150,19 +178,28 @@ typedef struct estoc_responder {
     estoc_traffic traffic;
 } estoc_responder;
 
+/** @return 0; ESTOC_E_USAGE (a callback or the random source is missing, message_max or replies too
+ *          small); ESTOC_E_RANDOM (first message ID)                                               */
 ESTOC_MUST_USE estoc_err estoc_responder_init(estoc_responder *r, const estoc_responder_cfg *cfg);
-/** One datagram from the peer, untrusted.
- *  @return 0 always, unless the responder is misused (ESTOC_E_STATE: input while output is pending) */
+/** One datagram from the peer, untrusted. While a request awaits its answer, a second one that would
+ *  need one too is told 5.03; blocks of earlier answers and duplicates are served.
+ *  @return 0 always, unless the responder is misused (ESTOC_E_STATE: input while output is pending,
+ *          or after close)                                                                         */
 ESTOC_MUST_USE estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg);
 unsigned estoc_responder_state(const estoc_responder *r);
 /** The request that awaits an answer; NULL if none does. */
 const estoc_request *estoc_responder_request(const estoc_responder *r);
 /** Answer it. On any return the responder owns `a->owner`.
- *  @return 0; ESTOC_E_STATE if no request waits (the owner is put at once)                         */
+ *  @return 0; ESTOC_E_STATE if no request waits or output is pending (the owner is put at once)    */
 ESTOC_MUST_USE estoc_err estoc_responder_answer(estoc_responder *r, estoc_ms now,
                                                 const estoc_answer *a);
+/** Next datagram to send, if any. Acknowledges and retransmits what is due at `now`, and gives back
+ *  bodies and answers whose time is over.
+ *  @param[out] len  0: nothing to send
+ *  @return 0; ESTOC_E_SPACE (`out` too small: the datagram stays pending)                          */
 ESTOC_MUST_USE estoc_err estoc_responder_output(estoc_responder *r, estoc_ms now, estoc_buf out,
                                                 size_t *len);
+/** When output() must be called even if nothing arrives; ESTOC_NEVER if not needed, 0 if at once. */
 estoc_ms estoc_responder_deadline(const estoc_responder *r);
 /** Give back all bodies and answers. The object may be initialised again after that. */
 void estoc_responder_close(estoc_responder *r);
