@@ -15,12 +15,17 @@ extern "C" {
 typedef struct estoc_part {
     uint16_t format;
     estoc_slice body;
+    bool absent; /**< null stands in its place: an optional part, not given. RFC 8710 section 2 */
 } estoc_part;
 
-/** @param[out] parts  bodies point into `cbor`;  @param[in,out] n  in: room; out: how many
+/** Definite lengths only; they and the formats may be longer than needed, as in any well-formed CBOR.
+ *  @param[out] parts  bodies point into `cbor`; zeroed on failure
+ *  @param[in,out] n   in: room in `parts`; out: how many, which may be none
  *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED (indefinite lengths included);
  *          ESTOC_E_TRAILING; ESTOC_E_LIMIT (more parts than room)                                  */
 ESTOC_MUST_USE estoc_err estoc_multipart_parse(estoc_slice cbor, estoc_part *parts, size_t *n);
+/** In the fewest bytes.
+ *  @return 0; ESTOC_E_SPACE; ESTOC_E_LIMIT (a body of 4 GiB)                                       */
 ESTOC_MUST_USE estoc_err estoc_multipart_build(const estoc_part *parts, size_t n, estoc_buf out,
                                                size_t *len);
 
