@@ -106,8 +106,8 @@ static bool next_rdn(estoc_reader *r, estoc_slice *oid, estoc_der *value)
     estoc_der_next(&pair, value);
     estoc_err err = estoc_reader_end(&pair);
     err = err ? err : estoc_reader_end(&set);
-    if (err) {
-        estoc_reader_fail(r, err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err);
+    if (err) { /* the list is all there: what ends too early in it is malformed */
+        *r = (estoc_reader){{NULL, 0}, ESTOC_E_MALFORMED};
     }
     return !r->err;
 }
@@ -146,17 +146,23 @@ static void put_text(estoc_writer *w, const char *s)
     estoc_write_bytes(w, estoc_slice_str(s));
 }
 
-/* RFC 4514 section 2.4 */
+/* RFC 4514 section 2.4. A character and its escape are written together or not at all. */
 static void put_value(estoc_writer *w, estoc_slice v)
 {
-    for (size_t i = 0; i < v.len; i++) {
-        uint8_t c = v.ptr[i];
-        bool edge = c == ' ' && (i == 0 || i + 1 == v.len);
-        if (edge || (c == '#' && i == 0) || c == ',' || c == '+' || c == '"' || c == '\\' ||
-            c == '<' || c == '>' || c == ';' || c == '=') {
-            estoc_write_u8(w, '\\');
+    for (estoc_slice rest = v; rest.len > 0;) {
+        uint32_t c = 0;
+        size_t n = utf8_next(rest, &c);
+        if (n == 0) {
+            return;
         }
-        estoc_write_u8(w, c);
+        bool first = rest.len == v.len;
+        bool edge = c == ' ' && (first || rest.len == 1);
+        bool escaped = edge || (c == '#' && first) || c == ',' || c == '+' || c == '"' ||
+                       c == '\\' || c == '<' || c == '>' || c == ';' || c == '=';
+        uint8_t unit[5] = {'\\'};
+        memcpy(unit + escaped, rest.ptr, n);
+        estoc_write_bytes(w, estoc_slice_of(unit, n + escaped));
+        rest = estoc_slice_sub(rest, n, rest.len);
     }
 }
 
@@ -209,7 +215,28 @@ const char *estoc_name_text(estoc_slice name, estoc_buf out)
 
 /* ---- from text ---- */
 
-/* One "TYPE=value" of the text, unescaped into `value`. Moves `*text` past its separator. */
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
+}
+
+/* What stands behind a backslash: two hexadecimal digits for a byte, or the character itself. Moves
+ * `*s` to the last one used. RFC 4514 section 2.4 */
+static uint8_t unescape(const char **s)
+{
+    int high = hex_digit((*s)[0]);
+    int low = high < 0 ? -1 : hex_digit((*s)[1]);
+    if (low < 0) {
+        return (uint8_t) * *s;
+    }
+    ++*s;
+    return (uint8_t)(high << 4 | low);
+}
+
+/* One "TYPE=value" of the text, unescaped into `value`. Moves `*text` past its separator. A plus would
+ * join two attributes into one RDN. */
 static estoc_err parse_rdn(const char **text, char separator, size_t *type, estoc_writer *value)
 {
     const char *s = *text;
@@ -218,18 +245,20 @@ static estoc_err parse_rdn(const char **text, char separator, size_t *type, esto
         len++;
     }
     *type = 0;
-    while (*type < TYPES && !(strlen(types[*type].name) == len &&
-                              memcmp(types[*type].name, s, len) == 0)) {
+    while (*type < TYPES &&
+           !(strlen(types[*type].name) == len && memcmp(types[*type].name, s, len) == 0)) {
         ++*type;
     }
     if (*type == TYPES || s[len] != '=') {
         return ESTOC_E_MALFORMED;
     }
     for (s += len + 1; *s != '\0' && *s != separator; s++) {
-        if (*s == '\\' && *++s == '\0') {
+        bool escape = *s == '\\';
+        s += escape;
+        if (*s == '\0' || (*s == '+' && !escape)) {
             return ESTOC_E_MALFORMED;
         }
-        estoc_write_u8(value, (uint8_t)*s);
+        estoc_write_u8(value, escape ? unescape(&s) : (uint8_t)*s);
     }
     if (*s == separator && *++s == '\0') {
         return ESTOC_E_MALFORMED;

@@ -75,16 +75,15 @@ estoc_err estoc_spki_parse(estoc_spki *spki, estoc_slice der)
     memset(spki, 0, sizeof *spki);
     estoc_reader r = estoc_reader_of(der);
     estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
-    estoc_der alg;
-    if (estoc_der_next(&in, &alg) && alg.tag != ESTOC_DER_SEQUENCE) {
-        return ESTOC_E_MALFORMED;
-    }
-    estoc_slice key = estoc_der_bits(&in);
-    estoc_err err = estoc_reader_end(&in);
-    err = err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
-    err = err ? err : estoc_reader_end(&r);
+    estoc_err err = estoc_reader_end(&r);
     if (err) {
         return err;
+    }
+    estoc_der alg;
+    estoc_der_next(&in, &alg);
+    estoc_slice key = estoc_der_bits(&in);
+    if (estoc_reader_end(&in) || alg.tag != ESTOC_DER_SEQUENCE) {
+        return ESTOC_E_MALFORMED;
     }
     for (size_t i = 1; i < KEYS; i++) {
         if (estoc_slice_eq(alg.whole, estoc_slice_of(keys[i].alg, keys[i].alg_len)) &&
@@ -101,8 +100,9 @@ estoc_err estoc_sig_alg_parse(estoc_slice der, estoc_sig_kind *kind)
     *kind = ESTOC_SIG_UNKNOWN;
     estoc_reader r = estoc_reader_of(der);
     estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+    estoc_err err = estoc_reader_end(&r);
     estoc_der_oid(&in);
-    estoc_err err = in.err ? in.err : estoc_reader_end(&r);
+    err = !err && in.err ? ESTOC_E_MALFORMED : err;
     for (size_t i = 1; !err && i < SIGS; i++) {
         uint8_t own[20];
         estoc_writer w = estoc_writer_of((estoc_buf){own, sizeof own});
