@@ -6,12 +6,18 @@
 #define SERIAL_MAX     20 /* bytes. RFC 5280 section 4.1.2.2 */
 #define EXTENSIONS_MAX 64 /* each is compared with those before it */
 
+/* The outer SEQUENCE is all there: whatever ends too early or too late within it is malformed. */
+static estoc_err inside(estoc_err err)
+{
+    return err == ESTOC_E_TRUNCATED || err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
+}
+
 /* An inner reader must have come to its end; its error is the outer one's too. */
 static void leave(estoc_reader *outer, estoc_reader *inner)
 {
     estoc_err err = estoc_reader_end(inner);
     if (err) {
-        estoc_reader_fail(outer, err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err);
+        estoc_reader_fail(outer, inside(err));
     }
 }
 
@@ -182,7 +188,7 @@ static void read_extensions(estoc_reader *r, estoc_cert *cert)
                         : among(list, n, ext.oid) ? ESTOC_E_MALFORMED
                                                   : take_known(cert, &ext);
         if (err) {
-            estoc_reader_fail(&in, err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err);
+            estoc_reader_fail(&in, inside(err));
         }
     }
     leave(r, &in);
@@ -239,7 +245,7 @@ estoc_err estoc_cert_parse(estoc_cert *cert, estoc_slice der)
     if (err) {
         memset(cert, 0, sizeof *cert);
     }
-    return err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
+    return inside(err);
 }
 
 bool estoc_cert_self_issued(const estoc_cert *cert)

@@ -8,11 +8,13 @@ static const uint8_t id_data[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07
 
 /* ---- reading ---- */
 
+/* An inner reader must have come to its end. The outer SEQUENCE is all there: whatever ends too early
+ * or too late within it is malformed. */
 static void leave(estoc_reader *outer, estoc_reader *inner)
 {
     estoc_err err = estoc_reader_end(inner);
     if (err) {
-        estoc_reader_fail(outer, err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err);
+        estoc_reader_fail(outer, err == ESTOC_E_LIMIT ? err : ESTOC_E_MALFORMED);
     }
 }
 
@@ -45,7 +47,7 @@ static bool next_sequence(estoc_reader *r, estoc_slice *whole)
     return !r->err;
 }
 
-/* A SET OF, of which DER fixes the order and CMS does not. RFC 7030 appendix A.1 has them as they come. */
+/* A SET OF, of which DER fixes the order and CMS does not: RFC 7030 appendix A.1 is not sorted. */
 static void read_certs(estoc_reader *r, estoc_slice *certs, size_t room, size_t *n)
 {
     estoc_reader in = estoc_der_enter(r, ESTOC_DER_CONTEXT_CONSTRUCTED(0));

@@ -3,7 +3,7 @@
 
 #include <estoc/csrattrs.h>
 
-/* SET SIZE (1..MAX). The order DER asks for is not checked: nothing hangs on it.  RFC 7030 section 4.5.2 */
+/* SET SIZE (1..MAX). Nothing hangs on the order DER asks for: not checked. RFC 7030 section 4.5.2 */
 static bool values_good(estoc_slice values)
 {
     estoc_reader r = estoc_reader_of(values);
@@ -33,22 +33,22 @@ bool estoc_csrattrs_next(estoc_reader *r, estoc_csrattr *attr)
     if (r->err || estoc_reader_left(r) == 0) {
         return false;
     }
-    if (estoc_der_peek(r) == ESTOC_DER_OID) {
-        attr->oid = estoc_der_oid(r);
-        return !r->err;
+    estoc_csrattr got = {.is_attribute = estoc_der_peek(r) != ESTOC_DER_OID};
+    bool good = true;
+    if (got.is_attribute) {
+        estoc_reader in = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
+        got.oid = estoc_der_oid(&in);
+        got.values = estoc_der_expect(&in, ESTOC_DER_SET);
+        good = !estoc_reader_end(&in) && values_good(got.values);
+    } else {
+        got.oid = estoc_der_oid(r);
     }
-    estoc_reader in = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
-    estoc_slice oid = estoc_der_oid(&in);
-    estoc_slice values = estoc_der_expect(&in, ESTOC_DER_SET);
-    estoc_err err = estoc_reader_end(&in);
-    if (err == ESTOC_E_TRAILING || (!err && !values_good(values))) {
-        err = ESTOC_E_MALFORMED;
-    }
-    if (err) {
-        estoc_reader_fail(r, err);
+    if (!good || r->err) {
+        /* the list is all there: what ends too early within it is malformed */
+        *r = (estoc_reader){{NULL, 0}, ESTOC_E_MALFORMED};
         return false;
     }
-    *attr = (estoc_csrattr){oid, values, true};
+    *attr = got;
     return true;
 }
 
@@ -188,5 +188,8 @@ estoc_err estoc_oid_build(const char *text, estoc_buf out, size_t *len)
         }
         put_base_128(&w, v);
     }
-    return *text != '\0' ? ESTOC_E_MALFORMED : estoc_writer_end(&w, len);
+    if (*text != '\0' || (!w.err && !estoc_der_oid_valid(estoc_writer_slice(&w)))) { /* too long */
+        return ESTOC_E_MALFORMED;
+    }
+    return estoc_writer_end(&w, len);
 }
