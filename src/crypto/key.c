@@ -177,7 +177,8 @@ static estoc_err take_pem(const char *path, BIO *in, estoc_key **out, estoc_why 
         OPENSSL_secure_clear_free(der, (size_t)len);
     }
     if (block == OTHER) {
-        estoc_why_set(why, "%s: holds no private key in PEM", path);
+        bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+        estoc_why_set(why, ended ? "%s: holds no private key in PEM" : "%s: is damaged PEM", path);
     }
     return err;
 }

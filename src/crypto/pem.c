@@ -82,7 +82,7 @@ static estoc_err take_block(const char *path, const char *name, estoc_slice der,
         return ESTOC_E_MALFORMED;
     }
     if (out->n == CERTS_MAX) {
-        estoc_why_set(why, "%s: holds more than %d of %s", path, CERTS_MAX, want->noun);
+        estoc_why_set(why, "%s: holds more than %d %ss", path, CERTS_MAX, want->noun);
         return ESTOC_E_LIMIT;
     }
     return estoc_blobs_add(out, der);
@@ -108,7 +108,7 @@ static estoc_err take_pem(const char *path, BIO *in, const struct want *want, es
     }
     unsigned long last = ERR_peek_last_error();
     if (!err && ERR_GET_REASON(last) != PEM_R_NO_START_LINE) {
-        estoc_why_set(why, "%s: a block after %zu of %s is damaged", path, out->n, want->noun);
+        estoc_why_set(why, "%s: damaged after the first %zu %ss", path, out->n, want->noun);
         err = ESTOC_E_MALFORMED;
     }
     if (!err && out->n == 0) {
