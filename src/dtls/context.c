@@ -1,1 +1,198 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What is negotiated, and with which credentials. D1, D8; RFC 7925, RFC 9148 section 3.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "association.h"
+
+/* AES128-CCM8 is off above security level 0. Level 0 lets everything pass, so everything is named. */
+#define CIPHERS                                       \
+    "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-CCM:" \
+    "ECDHE-ECDSA-AES128-GCM-SHA256:"                  \
+    "ECDHE-ECDSA-CHACHA20-POLY1305:@SECLEVEL=0"
+#define GROUPS     "P-256:X25519:P-384"
+#define SIGNATURES "ECDSA+SHA256:ECDSA+SHA384:ed25519"
+
+enum {
+    PAYLOAD_MIN = 208,       /* D7: an IP datagram of 256 bytes with an IPv6 header */
+    CHAIN_BYTES_MAX = 16384, /* of a peer's Certificate message */
+    EXT_MASTER_SECRET = 23   /* RFC 7627 section 5.1 */
+};
+
+static bool set_rules(SSL_CTX *ctx)
+{
+    /* No tickets and no session cache: they come with their keys rotated and shared. CBC, the reason
+     * for encrypt-then-MAC, is not among the ciphers: 4 bytes less in each hello. */
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_NO_QUERY_MTU | SSL_OP_NO_ENCRYPT_THEN_MAC |
+                                 SSL_OP_CLEANSE_PLAINTEXT);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES_MAX);
+    return SSL_CTX_set_min_proto_version(ctx, DTLS1_2_VERSION) == 1 &&
+           SSL_CTX_set_max_proto_version(ctx, DTLS1_2_VERSION) == 1 &&
+           SSL_CTX_set_cipher_list(ctx, CIPHERS) == 1 &&
+           SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
+           SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1 &&
+           /* no record is larger than a datagram: this is the size of OpenSSL's buffer */
+           SSL_CTX_set_max_send_fragment(ctx, ESTOC_DATAGRAM_MAX) == 1;
+}
+
+static X509 *decode(estoc_slice der)
+{
+    const unsigned char *p = der.ptr;
+    X509 *x = der.len > 0 && der.len <= LONG_MAX ? d2i_X509(NULL, &p, (long)der.len) : NULL;
+    if (x != NULL && p != der.ptr + der.len) {
+        X509_free(x);
+        x = NULL;
+    }
+    return x;
+}
+
+static estoc_err add_anchors(SSL_CTX *ctx, const estoc_blobs *anchors, estoc_why *why)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    for (size_t i = 0; i < anchors->n; i++) {
+        X509 *x = decode(estoc_blob_slice(anchors->at[i]));
+        if (x == NULL) {
+            estoc_why_set(why, "trust anchor %zu is not a certificate", i + 1);
+            return ESTOC_E_MALFORMED;
+        }
+        int added = X509_STORE_add_cert(store, x);
+        X509_free(x);
+        if (added != 1) {
+            return ESTOC_E_CRYPTO;
+        }
+    }
+    return ESTOC_OK;
+}
+
+/* The root stays at home: whoever trusts it has it. RFC 5246 section 7.4.2 */
+static estoc_err add_chain(SSL_CTX *ctx, const estoc_blobs *chain, estoc_why *why)
+{
+    for (size_t i = 0; i < chain->n; i++) {
+        X509 *x = decode(estoc_blob_slice(chain->at[i]));
+        if (x == NULL) {
+            estoc_why_set(why, "certificate %zu of the chain cannot be read", i + 1);
+            return ESTOC_E_MALFORMED;
+        }
+        bool root = X509_NAME_cmp(X509_get_subject_name(x), X509_get_issuer_name(x)) == 0;
+        bool good = true;
+        if (i == 0) {
+            good = SSL_CTX_use_certificate(ctx, x) == 1;
+        } else if (!root) {
+            good = SSL_CTX_add1_chain_cert(ctx, x) == 1;
+        }
+        X509_free(x);
+        if (!good) {
+            estoc_why_set(why, "certificate %zu of the chain cannot be used", i + 1);
+            return ESTOC_E_KEY;
+        }
+    }
+    return ESTOC_OK;
+}
+
+static estoc_err add_key(SSL_CTX *ctx, const estoc_key *key, estoc_why *why)
+{
+    estoc_key_kind kind = key != NULL ? estoc_key_kind_of(key) : ESTOC_KEY_UNKNOWN;
+    if (kind != ESTOC_KEY_P256 && kind != ESTOC_KEY_P384 && kind != ESTOC_KEY_ED25519) {
+        estoc_why_set(why, "DTLS needs a key on P-256, P-384 or Ed25519");
+        return ESTOC_E_KEY;
+    }
+    if (SSL_CTX_use_PrivateKey(ctx, estoc_key_native(key)) != 1 ||
+        SSL_CTX_check_private_key(ctx) != 1) {
+        estoc_why_set(why, "the key does not belong to the certificate");
+        return ESTOC_E_KEY;
+    }
+    return ESTOC_OK;
+}
+
+/* D8. RFC 7627 section 5.3: a server that asks for it aborts. */
+static int require_ems(SSL *ssl, int *alert, void *arg)
+{
+    (void)arg;
+    estoc_dtls *d = SSL_get_app_data(ssl);
+    const unsigned char *ext;
+    size_t len;
+    if (SSL_client_hello_get0_ext(ssl, EXT_MASTER_SECRET, &ext, &len) == 1) {
+        return SSL_CLIENT_HELLO_SUCCESS;
+    }
+    estoc_why_set(&d->why, "no extended master secret offered");
+    *alert = SSL_AD_HANDSHAKE_FAILURE;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
+static estoc_err check_arguments(const estoc_dtls_context *c, const estoc_dtls_credentials *id,
+                                 estoc_why *why)
+{
+    if (c->payload_max < PAYLOAD_MIN) {
+        estoc_why_set(why, "datagrams of %zu bytes are too small; %d is the least", c->payload_max,
+                      PAYLOAD_MIN);
+        return ESTOC_E_USAGE;
+    }
+    if (c->timeout_ms == 0) {
+        estoc_why_set(why, "the time until a flight is repeated must not be 0");
+        return ESTOC_E_USAGE;
+    }
+    if (c->server && id->chain->n == 0) {
+        estoc_why_set(why, "the server has no certificate");
+        return ESTOC_E_USAGE;
+    }
+    return ESTOC_OK;
+}
+
+static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, estoc_why *why)
+{
+    c->bio = estoc_dtls_bio();
+    c->ssl = SSL_CTX_new(c->server ? DTLS_server_method() : DTLS_client_method());
+    if (c->bio == NULL || c->ssl == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    if (!set_rules(c->ssl)) {
+        return ESTOC_E_CRYPTO;
+    }
+    estoc_err err = add_anchors(c->ssl, id->anchors, why);
+    err = err ? err : add_chain(c->ssl, id->chain, why);
+    if (!err && id->chain->n > 0) {
+        err = add_key(c->ssl, id->key, why);
+    }
+    /* no names of CAs in the request for a certificate: bytes, and devices have but one */
+    SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_cert_verify_callback(c->ssl, estoc_dtls_verify, c);
+    if (c->server) {
+        SSL_CTX_set_client_hello_cb(c->ssl, require_ems, NULL);
+    }
+    return err;
+}
+
+estoc_err estoc_dtls_context_init(estoc_dtls_context *c, const estoc_dtls_credentials *id,
+                                  estoc_why *why)
+{
+    why->text[0] = '\0';
+    if (c->payload_max > ESTOC_DATAGRAM_MAX) {
+        c->payload_max = ESTOC_DATAGRAM_MAX;
+    }
+    estoc_err err = check_arguments(c, id, why);
+    if (!err) {
+        ERR_clear_error();
+        err = fill(c, id, why);
+        ERR_clear_error();
+    }
+    if (err && why->text[0] == '\0') {
+        estoc_why_set(why, "DTLS cannot be set up: %s", estoc_err_text(err));
+    }
+    return err;
+}
+
+void estoc_dtls_context_free(estoc_dtls_context *c)
+{
+    SSL_CTX_free(c->ssl);
+    BIO_meth_free(c->bio);
+    free(c->host);
+    memset(c, 0, sizeof *c);
+}

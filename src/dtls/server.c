@@ -1,1 +1,234 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The server's end: credentials, and the cookie exchange that keeps nothing (D5, D10, X12).
+ *
+ * A cookie is a MAC over the address and the number of the minute. It is taken in the minute it was
+ * made in and in the next. Nothing is written on the way, so workers share a secret without a lock.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/hmac.h>
+
+#include "association.h"
+
+enum {
+    ADDRESS_MAX = 32,
+    SECRET_LEN = 32,
+    SECRET_MS = 60000, /* at most this long after its successor a secret still counts */
+    CLIENT_HELLO = 1,
+    HANDSHAKE = 22,
+    MESSAGE_HEADER_LEN = 12
+};
+
+struct estoc_dtls_server {
+    estoc_dtls_context context; /* first: an association knows only this */
+    uint8_t secret[SECRET_LEN];
+};
+
+struct estoc_dtls_listener {
+    const estoc_dtls_server *server;
+    estoc_dtls *next; /* listens, and becomes the association that is accepted; NULL: to be made */
+    BIO_ADDR *unused; /* OpenSSL wants somewhere to put an address */
+};
+
+/* ------------------------------------------------------------------------------------- the cookie */
+
+static bool make_cookie(const estoc_dtls *d, uint64_t minute, uint8_t out[ESTOC_COOKIE_LEN])
+{
+    const estoc_dtls_server *s = (const estoc_dtls_server *)d->context;
+    uint8_t data[8 + ADDRESS_MAX], mac[EVP_MAX_MD_SIZE];
+    unsigned mac_len = 0;
+    for (int i = 0; i < 8; i++) {
+        data[i] = (uint8_t)(minute >> (56 - 8 * i));
+    }
+    memcpy(data + 8, d->address.ptr, d->address.len);
+    if (HMAC(EVP_sha256(), s->secret, sizeof s->secret, data, 8 + d->address.len, mac, &mac_len) ==
+            NULL ||
+        mac_len < ESTOC_COOKIE_LEN) {
+        return false;
+    }
+    memcpy(out, mac, ESTOC_COOKIE_LEN);
+    estoc_wipe(mac, sizeof mac);
+    return true;
+}
+
+static int on_make_cookie(SSL *ssl, unsigned char *cookie, unsigned *len)
+{
+    const estoc_dtls *d = SSL_get_app_data(ssl);
+    *len = ESTOC_COOKIE_LEN;
+    return d->address.ptr != NULL && make_cookie(d, d->now / SECRET_MS, cookie);
+}
+
+static int on_check_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
+{
+    const estoc_dtls *d = SSL_get_app_data(ssl);
+    uint8_t now[ESTOC_COOKIE_LEN], before[ESTOC_COOKIE_LEN];
+    uint64_t minute = d->now / SECRET_MS;
+    if (len != ESTOC_COOKIE_LEN || d->address.ptr == NULL || !make_cookie(d, minute, now) ||
+        !make_cookie(d, minute - 1, before)) {
+        return 0;
+    }
+    estoc_slice given = estoc_slice_of(cookie, len);
+    bool good = estoc_slice_eq_secret(given, estoc_slice_of(now, sizeof now));
+    good |= estoc_slice_eq_secret(given, estoc_slice_of(before, sizeof before));
+    return good;
+}
+
+/* ------------------------------------------------------------------------------------- the server */
+
+estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_server **out,
+                                estoc_why *why)
+{
+    *out = NULL;
+    estoc_dtls_server *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    s->context.server = true;
+    s->context.payload_max = cfg->payload_max;
+    s->context.timeout_ms = cfg->timeout_ms;
+    estoc_random random = estoc_random_system();
+    estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors};
+    estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
+    if (!err && !random.fill(random.ctx, s->secret, sizeof s->secret)) {
+        estoc_why_set(why, "the random source failed");
+        err = ESTOC_E_RANDOM;
+    }
+    if (err) {
+        estoc_dtls_server_free(s);
+        return err;
+    }
+    SSL_CTX_set_cookie_generate_cb(s->context.ssl, on_make_cookie);
+    SSL_CTX_set_cookie_verify_cb(s->context.ssl, on_check_cookie);
+    *out = s;
+    return ESTOC_OK;
+}
+
+void estoc_dtls_server_free(estoc_dtls_server *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    estoc_dtls_context_free(&s->context);
+    estoc_wipe(s, sizeof *s);
+    free(s);
+}
+
+estoc_err estoc_dtls_listener_new(estoc_dtls_server *s, estoc_dtls_listener **out)
+{
+    *out = NULL;
+    estoc_dtls_listener *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    l->server = s;
+    l->unused = BIO_ADDR_new();
+    if (l->unused == NULL || estoc_dtls_new(&s->context, &l->next)) {
+        estoc_dtls_listener_free(l);
+        return ESTOC_E_MEMORY;
+    }
+    *out = l;
+    return ESTOC_OK;
+}
+
+void estoc_dtls_listener_free(estoc_dtls_listener *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    estoc_dtls_free(l->next);
+    BIO_ADDR_free(l->unused);
+    free(l);
+}
+
+/* -------------------------------------------------------------------------------- first datagrams */
+
+bool estoc_dtls_is_client_hello(estoc_slice dg)
+{
+    const uint8_t *b = dg.ptr;
+    return dg.len >= RECORD_HEADER_LEN + MESSAGE_HEADER_LEN && b[0] == HANDSHAKE && b[1] == 254 &&
+           b[3] == 0 && b[4] == 0 && b[RECORD_HEADER_LEN] == CLIENT_HELLO;
+}
+
+/* In one piece and alone in its record: another would have to be remembered. */
+static bool is_whole(estoc_slice dg)
+{
+    estoc_reader r = estoc_reader_of(estoc_slice_sub(dg, RECORD_HEADER_LEN - 2, dg.len));
+    uint32_t record = estoc_read_u16(&r);
+    uint32_t message = estoc_read_u32(&r) & 0xffffff; /* after the type */
+    (void)estoc_read_u16(&r);                         /* message_seq */
+    uint32_t offset = (uint32_t)estoc_read_u8(&r) << 16;
+    offset |= estoc_read_u16(&r);
+    uint32_t fragment = (uint32_t)estoc_read_u8(&r) << 16;
+    fragment |= estoc_read_u16(&r);
+    return !r.err && offset == 0 && fragment == message && record == MESSAGE_HEADER_LEN + message &&
+           message <= estoc_reader_left(&r);
+}
+
+/* The address is verified: the handshake begins, and what it says goes to the peer. */
+static void accept_hello(estoc_dtls_listener *l, estoc_dtls_out send, estoc_dtls **out)
+{
+    estoc_dtls *d = l->next;
+    l->next = NULL;
+    d->used = 0;
+    d->out = send;
+    estoc_dtls_handshake(d);
+    d->address = (estoc_slice){NULL, 0};
+    estoc_dtls_end(d);
+    *out = d;
+    if (estoc_dtls_new(&l->server->context, &l->next)) {
+        return; /* the next datagram tries again */
+    }
+}
+
+static estoc_dtls_verdict hear(estoc_dtls_listener *l, estoc_slice dg, estoc_buf reply,
+                               size_t *reply_len, estoc_dtls_out send, estoc_dtls **out)
+{
+    estoc_dtls *d = l->next;
+    d->in = dg;
+    int result = DTLSv1_listen(d->ssl, l->unused);
+    if (result == 1) {
+        accept_hello(l, send, out);
+        return ESTOC_DTLS_ACCEPT;
+    }
+    size_t n = d->used;
+    bool say = result == 0 && n > 0 && n <= dg.len && n <= reply.cap;
+    if (say) {
+        memcpy(reply.ptr, d->room, n);
+        *reply_len = n;
+    }
+    d->used = 0; /* whatever else it had to say stays unsaid */
+    d->room = NULL;
+    d->in = d->address = (estoc_slice){NULL, 0};
+    if (result < 0) {
+        estoc_dtls_free(d);
+        l->next = NULL;
+    }
+    ERR_clear_error();
+    return say ? ESTOC_DTLS_REPLY : ESTOC_DTLS_DROP;
+}
+
+estoc_dtls_verdict estoc_dtls_listen(estoc_dtls_listener *l, estoc_slice peer, estoc_ms now,
+                                     estoc_slice dg, estoc_buf reply, size_t *reply_len,
+                                     estoc_dtls_out send, estoc_dtls **out)
+{
+    *out = NULL;
+    *reply_len = 0;
+    if (peer.len == 0 || peer.len > ADDRESS_MAX || dg.len > ESTOC_DATAGRAM_MAX ||
+        !estoc_dtls_is_client_hello(dg) || !is_whole(dg)) {
+        return ESTOC_DTLS_DROP;
+    }
+    uint8_t room[ESTOC_DATAGRAM_MAX];
+    if (l->next == NULL && estoc_dtls_new(&l->server->context, &l->next)) {
+        return ESTOC_DTLS_DROP;
+    }
+    if (!estoc_dtls_begin(l->next, now, room)) {
+        estoc_dtls_free(l->next);
+        l->next = NULL;
+        return ESTOC_DTLS_DROP;
+    }
+    l->next->address = peer;
+    return hear(l, dg, reply, reply_len, send, out);
+}

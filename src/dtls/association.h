@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside of src/dtls: what its files share. OpenSSL stays in here.
+ */
+#ifndef ESTOC_DTLS_ASSOCIATION_H
+#define ESTOC_DTLS_ASSOCIATION_H
+
+#include <sys/time.h>
+
+#include <openssl/ssl.h>
+
+#include "dtls.h"
+
+enum { RECORD_HEADER_LEN = 13 }; /* type, version, epoch, sequence number, length */
+
+/** What every association of one server, or of one client, has in common. */
+typedef struct estoc_dtls_context {
+    SSL_CTX *ssl;
+    BIO_METHOD *bio;
+    bool server;
+    size_t payload_max;
+    uint32_t timeout_ms;
+    char *host; /* client only; NULL: not checked */
+    bool accept_ra;
+} estoc_dtls_context;
+
+typedef struct estoc_dtls_credentials {
+    const estoc_blobs *chain; /* may be empty at a client */
+    const estoc_key *key;
+    const estoc_blobs *anchors;
+} estoc_dtls_credentials;
+
+/** `server`, `payload_max` and `timeout_ms` are set. @return 0; ESTOC_E_USAGE; ESTOC_E_KEY;
+ *  ESTOC_E_MALFORMED (a certificate); ESTOC_E_CRYPTO. To be freed in any case                      */
+ESTOC_MUST_USE estoc_err estoc_dtls_context_init(estoc_dtls_context *c,
+                                                 const estoc_dtls_credentials *id, estoc_why *why);
+void estoc_dtls_context_free(estoc_dtls_context *c);
+
+struct estoc_dtls {
+    const estoc_dtls_context *context;
+    SSL *ssl;
+    estoc_dtls_out out; /* send is NULL while the address is not verified */
+    estoc_dtls_state state;
+    bool verified;      /* who the peer is, by a complete handshake */
+    size_t message_max; /* 0 before */
+    unsigned early;     /* records of the next epoch taken in during the handshake */
+    estoc_blob cert;    /* the peer's */
+    estoc_why why;
+    /* during a call */
+    estoc_ms now;
+    estoc_slice in;      /* the datagram to be read next, or empty */
+    uint8_t *room;       /* payload_max bytes where the next datagram is put together */
+    size_t used;         /* of it */
+    estoc_slice address; /* what a cookie is bound to, while listening */
+    /* the flight that waits for an answer */
+    bool waiting;
+    unsigned copies; /* sent of it */
+    uint32_t timeout_ms;
+    estoc_ms deadline;
+    struct timeval *openssl_timer;
+};
+
+ESTOC_MUST_USE estoc_err estoc_dtls_new(const estoc_dtls_context *c, estoc_dtls **out);
+/** Around every use of OpenSSL: `room` has ESTOC_DATAGRAM_MAX bytes and lives until the end. */
+ESTOC_MUST_USE bool estoc_dtls_begin(estoc_dtls *d, estoc_ms now, uint8_t *room);
+void estoc_dtls_end(estoc_dtls *d);
+/** As far as the handshake goes with what has come. */
+void estoc_dtls_handshake(estoc_dtls *d);
+/** OpenSSL starts (again) or stops (zero) waiting for an answer to a flight. */
+void estoc_dtls_timer(estoc_dtls *d, struct timeval *next);
+
+/** The BIO under every association: datagrams, no socket. NULL: no memory */
+BIO_METHOD *estoc_dtls_bio(void);
+/** Send what was put together, if anything. */
+void estoc_dtls_flush(estoc_dtls *d);
+
+/** SSL_CTX_set_cert_verify_callback; arg is the context. */
+int estoc_dtls_verify(X509_STORE_CTX *store, void *arg);
+
+#endif

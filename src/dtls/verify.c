@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whether the certificate a peer shows may pass, by the rules of estoc_chain_verify (crypto.h), with
+ * the anchors parsed once for all associations. D1, D3, K1; RFC 5280 section 6, RFC 8422 section 5.
+ */
+#include <openssl/x509v3.h>
+
+#include "association.h"
+
+#define DEPTH_MAX      8 /* certificates between the leaf and its anchor */
+#define LEVEL_112_BITS 2
+
+static int refuse(X509_STORE_CTX *store, estoc_dtls *d, X509 *x, int error, const char *text)
+{
+    uint8_t name[160];
+    uint8_t *der = NULL;
+    int len = x != NULL ? i2d_X509_NAME(X509_get_subject_name(x), &der) : 0;
+    estoc_slice subject = estoc_slice_of(der, len > 0 ? (size_t)len : 0);
+    if (len <= 0 || estoc_name_is_empty(subject)) {
+        estoc_why_set(&d->why, "%s", text);
+    } else {
+        estoc_why_set(&d->why, "%s (%s)", text,
+                      estoc_name_text(subject, (estoc_buf){name, sizeof name}));
+    }
+    OPENSSL_free(der);
+    X509_STORE_CTX_set_error(store, error);
+    return 0;
+}
+
+/* Only keys of D1, curves by name: explicit parameters are refused. RFC 5480 section 2.1.1 */
+static bool parse(X509 *x, estoc_cert *cert, uint8_t **der)
+{
+    *der = NULL;
+    int len = i2d_X509(x, der);
+    return len > 0 && estoc_cert_parse(cert, estoc_slice_of(*der, (size_t)len)) == ESTOC_OK &&
+           cert->spki.kind != ESTOC_KEY_UNKNOWN;
+}
+
+static int bad_key(X509_STORE_CTX *store, estoc_dtls *d, X509 *x)
+{
+    return refuse(store, d, x, X509_V_ERR_EC_KEY_EXPLICIT_PARAMS,
+                  "certificate malformed, or its key is of a kind not supported");
+}
+
+/* What the peer added between its certificate and the anchor. */
+static bool good_chain_keys(X509_STORE_CTX *store, estoc_dtls *d)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+    for (int i = 1; i < sk_X509_num(chain) - 1; i++) {
+        estoc_cert cert;
+        uint8_t *der;
+        bool good = parse(sk_X509_value(chain, i), &cert, &der);
+        OPENSSL_free(der);
+        if (!good) {
+            bad_key(store, d, sk_X509_value(chain, i));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_rules(X509_STORE_CTX *store, const estoc_dtls_context *c, int64_t at)
+{
+    X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(store);
+    X509_VERIFY_PARAM_set_time(p, (time_t)at);
+    X509_VERIFY_PARAM_set_depth(p, DEPTH_MAX);
+    X509_VERIFY_PARAM_set_auth_level(p, LEVEL_112_BITS);
+    return X509_VERIFY_PARAM_set_flags(p, X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
+           X509_VERIFY_PARAM_set_purpose(p, c->server ? X509_PURPOSE_SSL_CLIENT
+                                                      : X509_PURPOSE_SSL_SERVER) == 1;
+}
+
+static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls *d,
+                 const estoc_cert *cert)
+{
+    X509 *leaf = X509_STORE_CTX_get0_cert(store);
+    int64_t at = estoc_unix_s();
+    if (at <= 0 || !set_rules(store, c, at)) {
+        return refuse(store, d, leaf, X509_V_ERR_UNSPECIFIED, "certificate cannot be checked");
+    }
+    if (X509_verify_cert(store) != 1) {
+        int error = X509_STORE_CTX_get_error(store);
+        X509 *x = X509_STORE_CTX_get_current_cert(store);
+        return refuse(store, d, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
+    }
+    if (!good_chain_keys(store, d)) {
+        return 0;
+    }
+    /* OpenSSL lets key agreement alone pass; with ECDHE_ECDSA both ends sign. RFC 8422 section 5.3 */
+    if ((X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) == 0) {
+        return refuse(store, d, leaf, X509_V_ERR_INVALID_PURPOSE,
+                      "key usage does not allow digital signatures");
+    }
+    /* RFC 7030 section 3.6.1 */
+    if (c->host != NULL && !(c->accept_ra && cert->cmc_ra) &&
+        !estoc_cert_names_host(estoc_blob_slice(d->cert), c->host)) {
+        return refuse(store, d, leaf, X509_V_ERR_HOSTNAME_MISMATCH,
+                      "certificate is for another host");
+    }
+    return 1;
+}
+
+int estoc_dtls_verify(X509_STORE_CTX *store, void *arg)
+{
+    const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    estoc_dtls *d = SSL_get_app_data(ssl);
+    X509 *leaf = X509_STORE_CTX_get0_cert(store);
+    estoc_cert cert;
+    uint8_t *der;
+    bool parsed = parse(leaf, &cert, &der);
+    estoc_blob_free(&d->cert);
+    int good;
+    if (!parsed) {
+        good = bad_key(store, d, leaf);
+    } else if (estoc_blob_copy(cert.der, &d->cert)) {
+        good = refuse(store, d, leaf, X509_V_ERR_OUT_OF_MEM, "out of memory");
+    } else {
+        good = judge(store, arg, d, &cert);
+    }
+    OPENSSL_free(der);
+    return good;
+}
