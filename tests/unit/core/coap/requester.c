@@ -1,6 +1,877 @@
 /* SPDX-License-Identifier: MIT */
-int main(void);
+#include "coap/requester_rig.h"
+
+#define PEER_MID_BYTES PEER_MID >> 8, PEER_MID & 0xff
+
+/* RFC 9148 Appendix A.1 without Uri-Host and Uri-Port, which it lets one omit; our token is longer. */
+static void rfc9148_a1(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const uint8_t request[] = {
+        0x44,                   /* version 1, CON, token of 4 */
+        0x01,                   /* 0.01 GET */
+        0x04, 0xd2,             /* message ID 1234 */
+        0xa0, 0xa1, 0xa2, 0xa3, /* token */
+        0xb3, 'e', 's', 't',    /* option 11 Uri-Path */
+        0x04, 'c', 'r', 't', 's', /* option 11 Uri-Path */
+        0x62, 0x01, 0x19,       /* option 17 Accept, 2 bytes: 281 */
+    };
+    static const uint8_t head[] = {
+        0x64,                   /* version 1, ACK, token of 4 */
+        0x45,                   /* 2.05 Content */
+        0x04, 0xd2, 0xa0, 0xa1, 0xa2, 0xa3,
+        0xc2, 0x01, 0x19,       /* option 12 Content-Format, 2 bytes: 281 */
+        0xff, 0x30, 0x82, 0x02, 0x7a,
+    };
+    /* clang-format on */
+    rig_make(700);
+    rig.call.path[0] = estoc_slice_str("est");
+    rig.call.path[1] = estoc_slice_str("crts");
+    rig.call.path_n = 2;
+    rig.call.accept = ESTOC_FORMAT_CERTS;
+    rig_start();
+    expect_bytes(SLICE(request));
+    assert_int_equal(input(SLICE(head)), 0);
+    const estoc_reply *reply = estoc_requester_reply(&rig.q);
+    assert_int_equal(estoc_requester_state(&rig.q), ESTOC_REQUESTER_DONE);
+    assert_int_equal(reply->code, ESTOC_COAP_CONTENT);
+    assert_int_equal(reply->content_format, 281);
+    assert_true(estoc_slice_eq(reply->body, estoc_slice_of("\x30\x82\x02\x7a", 4)));
+}
+
+/* RFC 9148 Appendix A.2, the first bytes of the CSR. */
+static void rfc9148_a2(void **state)
+{
+    (void)state;
+    static const uint8_t csr[] = {0x30, 0x82, 0x01, 0x8b};
+    /* clang-format off */
+    static const uint8_t request[] = {
+        0x44, 0x02, 0x04, 0xd2, 0xa0, 0xa1, 0xa2, 0xa3, /* CON 0.02 POST, token of 4 */
+        0xb3, 'e', 's', 't',    /* option 11 Uri-Path */
+        0x03, 's', 'e', 'n',    /* option 11 Uri-Path */
+        0x12, 0x01, 0x1e,       /* option 12 Content-Format: 286 */
+        0x52, 0x01, 0x19,       /* option 17 Accept: 281 */
+        0xff, 0x30, 0x82, 0x01, 0x8b,
+    };
+    /* clang-format on */
+    rig_make(700);
+    rig.call.method = ESTOC_COAP_POST;
+    rig.call.path[0] = estoc_slice_str("est");
+    rig.call.path[1] = estoc_slice_str("sen");
+    rig.call.path_n = 2;
+    rig.call.content_format = ESTOC_FORMAT_PKCS10;
+    rig.call.accept = ESTOC_FORMAT_CERTS;
+    rig.call.body = SLICE(csr);
+    rig_start();
+    expect_bytes(SLICE(request));
+    said("ACK 2.04 ct=281 +100");
+    assert_done(ESTOC_COAP_CHANGED, 100);
+}
+
+static void every_option(void **state)
+{
+    (void)state;
+    rig_make(64);
+    rig.call.path[1] = estoc_slice_str("");
+    rig.call.path[2] = estoc_slice_str("x");
+    rig.call.path_n = 3;
+    rig.call.etag = estoc_slice_str("12345678");
+    rig.call.query = estoc_slice_str("rt=ace.est*");
+    rig.call.content_format = ESTOC_FORMAT_TEXT;
+    rig.call.accept = ESTOC_FORMAT_LINK;
+    rig_start();
+    expect("CON 1234 GET etag=12345678 /status / /x ct=0 ?rt=ace.est* accept=40");
+    said("ACK 2.03 etag=12345678");
+    const estoc_reply *reply = assert_done(ESTOC_COAP_VALID, 0);
+    assert_int_equal(reply->etag_len, 8);
+    assert_memory_equal(reply->etag, "12345678", 8);
+}
+
+/* ---- retransmission. C6 ---- */
+
+static void retransmission_times(void **state)
+{
+    (void)state;
+    /* RFC 7252 section 4.8: 2 s, times a factor of 1 to 1.5 */
+    static const struct {
+        uint16_t jitter;
+        uint32_t first_ms;
+    } rows[] = {{0, 2000}, {32768, 2500}, {65535, 3000}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        rig_make(64);
+        rig.jitter = rows[i].jitter;
+        rig_start();
+        expect("CON 1234 GET /status");
+        uint8_t first[64];
+        size_t len = rig.sent_len;
+        memcpy(first, rig.sent, len);
+        estoc_ms due = rig.now;
+        for (unsigned n = 0; n < 4; n++) {
+            due += rows[i].first_ms << n;
+            assert_int_equal(estoc_requester_deadline(&rig.q), due);
+            rig.now = due - 1;
+            expect_nothing();
+            rig.now = due;
+            expect_bytes(estoc_slice_of(first, len)); /* the same message */
+            expect_nothing();
+        }
+        assert_int_equal(estoc_requester_deadline(&rig.q), due + (rows[i].first_ms << 4));
+        rig.now = estoc_requester_deadline(&rig.q) - 1;
+        expect_nothing();
+        assert_waiting();
+        rig.now++;
+        assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+        assert_int_equal(len, 0);
+        assert_failed(ESTOC_E_TIMEOUT);
+        assert_true(estoc_requester_deadline(&rig.q) == ESTOC_NEVER);
+        assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+        assert_int_equal(estoc_requester_traffic(&rig.q)->sent, 5);
+        assert_int_equal(estoc_requester_traffic(&rig.q)->retransmitted, 4);
+        assert_int_equal(estoc_requester_traffic(&rig.q)->sent_bytes, 5 * sizeof "xxxxxxxxstatus");
+    }
+}
+
+/* Copies stay on the first plan: inside MAX_TRANSMIT_SPAN, and ACK_TIMEOUT apart. */
+static void late_caller(void **state)
+{
+    (void)state;
+    rig_get(); /* due at 2, 6, 14, 30 s; given up at 62 s */
+    expect("CON 1234 GET /status");
+    rig.now = 1000 + 7000; /* two are due: one goes */
+    expect("CON 1234 GET /status");
+    expect_nothing();
+    assert_int_equal(estoc_requester_deadline(&rig.q), 1000 + 14000);
+    rig.now = 1000 + 13000;
+    expect_nothing();
+    rig.now = 1000 + 29000; /* that of 30 s would come too soon after this */
+    expect("CON 1234 GET /status");
+    assert_int_equal(estoc_requester_deadline(&rig.q), 1000 + 62000);
+    rig.now = 1000 + 61999;
+    expect_nothing();
+    rig.now++;
+    size_t len;
+    assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+
+    rig_get();
+    expect("CON 1234 GET /status");
+    rig.now += 3600000; /* asleep */
+    assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+    assert_int_equal(len, 0);
+    assert_int_equal(estoc_requester_traffic(&rig.q)->retransmitted, 0);
+}
+
+static void the_answer_comes_late(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    rig.now += 100000; /* the deadlines are over, but nobody has looked */
+    said("ACK 2.05 +5");
+    assert_done(ESTOC_COAP_CONTENT, 5);
+    expect_nothing();
+}
+
+static void the_timer_starts_with_the_first_copy(void **state)
+{
+    (void)state;
+    rig_get();
+    rig.now += 50000;
+    expect("CON 1234 GET /status");
+    assert_int_equal(estoc_requester_deadline(&rig.q), rig.now + 2000);
+}
+
+static void other_parameters(void **state)
+{
+    (void)state;
+    size_t len;
+    rig_make(64);
+    rig.cfg.tx = (estoc_transmission){500, 1000, 0, 247000};
+    rig.jitter = 65535; /* of nothing */
+    rig_start();
+    expect("CON 1234 GET /status");
+    rig.now += 499;
+    expect_nothing();
+    rig.now++;
+    assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+
+    rig_make(64);
+    rig.cfg.tx = (estoc_transmission){UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    rig.jitter = 65535;
+    rig_start();
+    expect("CON 1234 GET /status");
+    for (int i = 0; i < 3; i++) { /* as long as the number holds, but not shorter */
+        assert_true(estoc_requester_deadline(&rig.q) == rig.now + UINT32_MAX);
+        rig.now = estoc_requester_deadline(&rig.q);
+        expect("CON 1234 GET /status");
+    }
+}
+
+static void the_defaults(void **state)
+{
+    (void)state;
+    estoc_transmission tx = estoc_transmission_default();
+    assert_int_equal(tx.ack_timeout_ms, 2000);
+    assert_int_equal(tx.ack_random_permil, 1500);
+    assert_int_equal(tx.max_retransmit, 4);
+    assert_int_equal(tx.response_ms, 247000);
+}
+
+/* Each message has a token of its own, and the next message ID. */
+static void tokens_and_message_ids(void **state)
+{
+    (void)state;
+    rig_make(64);
+    rig_start();
+    rig.q.mid = 0xffff; /* no test waits for 64,000 messages */
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    expect("CON 0 GET /status");
+    assert_memory_equal(rig.req.token, "\xa0\xa1\xa2\xa4", 4);
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    expect("CON 1 GET /status");
+    assert_memory_equal(rig.req.token, "\xa0\xa1\xa2\xa5", 4);
+}
+
+/* ---- answers ---- */
+
+static void separate(void **state)
+{
+    (void)state;
+    static const uint8_t ack[] = {0x60, 0x00, PEER_MID_BYTES};
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("ACK 0.00");
+    assert_waiting();
+    assert_int_equal(estoc_requester_deadline(&rig.q), rig.now + 247000);
+    rig.now += 246999;
+    expect_nothing(); /* no more copies */
+    said("CON 2.05 ct=0 +9");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+    assert_int_equal(estoc_requester_deadline(&rig.q), 0);
+    expect_bytes(SLICE(ack));
+    expect_nothing();
+    assert_true(estoc_requester_deadline(&rig.q) == ESTOC_NEVER);
+    for (int i = 0; i < 3; i++) { /* the acknowledgement was lost: HC 82 */
+        said_again();
+        expect_bytes(SLICE(ack));
+        expect_nothing();
+    }
+    assert_done(ESTOC_COAP_CONTENT, 9);
+    /* and also during the next exchange */
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    said_again();
+    expect_bytes(SLICE(ack));
+    expect("CON 1235 GET /status");
+    said_again();
+    expect_bytes(SLICE(ack));
+    assert_waiting();
+}
+
+static void separate_before_its_acknowledgement(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("CON 2.05 +9");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+    expect("ACK 7000 EMPTY");
+    said("ACK 0.00");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+    expect_nothing();
+}
+
+static void separate_non(void **state)
+{
+    (void)state;
+    for (int acked = 0; acked < 2; acked++) {
+        rig_get();
+        expect("CON 1234 GET /status");
+        if (acked) {
+            said("ACK 0.00");
+        }
+        said("NON 2.05 +9");
+        assert_done(ESTOC_COAP_CONTENT, 9);
+        expect_nothing();
+    }
+}
+
+static void piggybacked_after_an_empty_acknowledgement(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("ACK 0.00");
+    said("ACK 2.05 +9"); /* no server may do so; nothing is won by refusing it */
+    assert_done(ESTOC_COAP_CONTENT, 9);
+}
+
+static void nothing_after_an_empty_acknowledgement(void **state)
+{
+    (void)state;
+    size_t len;
+    rig_make(64);
+    rig.cfg.tx.response_ms = 5000;
+    rig_start();
+    expect("CON 1234 GET /status");
+    said("ACK 0.00");
+    rig.now += 4000;
+    said("ACK 0.00"); /* it does not prolong the wait */
+    rig.now += 999;
+    expect_nothing();
+    assert_waiting();
+    rig.now++;
+    assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+    assert_failed(ESTOC_E_TIMEOUT);
+}
+
+static void reset_by_the_peer(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    static const uint8_t other[] = {0x70, 0x00, 0x04, 0xd3};
+    assert_int_equal(input(SLICE(other)), 0);
+    assert_waiting();
+    assert_int_equal(says("RST 0.00"), ESTOC_E_RESET);
+    assert_failed(ESTOC_E_RESET);
+    expect_nothing();
+    assert_int_equal(says("ACK 2.05 +3"), 0);
+    assert_failed(ESTOC_E_RESET);
+
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("ACK 0.00");
+    assert_int_equal(says("RST 0.00"), ESTOC_E_RESET);
+}
+
+/* ---- what does not belong ---- */
+
+#define TOKEN 0xa0, 0xa1, 0xa2, 0xa3
+
+static void strangers(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const struct {
+        const char *name;
+        uint8_t bytes[12];
+        size_t len;
+        bool reset;
+    } rows[] = {
+        {"empty datagram",                 {0}, 0, false},
+        {"three bytes",                    {0x40, 0x45, 0x11}, 3, false},
+        {"61 ping",                        {0x40, 0x00, 0x11, 0x22}, 4, true},
+        {"62 ping with a token",           {0x41, 0x00, 0x11, 0x22, 0x01}, 5, true},
+        {"62 ping with a tail",            {0x40, 0x00, 0x11, 0x22, 0xff, 0x01}, 6, true},
+        {"empty NON",                      {0x50, 0x00, 0x11, 0x22}, 4, false},
+        {"64 version 2",                   {0x80, 0x00, 0x11, 0x22}, 4, false},
+        {"67 malformed CON",               {0x48, 0x45, 0x11, 0x22}, 4, true},
+        {"67 malformed NON",               {0x58, 0x45, 0x11, 0x22}, 4, false},
+        {"67 malformed ACK",               {0x68, 0x45, 0x04, 0xd2}, 4, false},
+        {"69 CON, our token, bad option",  {0x44, 0x45, 0x11, 0x22, TOKEN, 0xf0}, 9, true},
+        {"69 ACK, our token, bad option",  {0x64, 0x45, 0x04, 0xd2, TOKEN, 0xf0}, 9, false},
+        {"72 class 1 in CON",              {0x40, 0x20, 0x11, 0x22}, 4, true},
+        {"72 class 7 in NON",              {0x50, 0xe0, 0x11, 0x22}, 4, false},
+        {"74 2.05 in CON, no token",       {0x40, 0x45, 0x11, 0x22}, 4, true},
+        {"74 2.05 in CON, another token",  {0x44, 0x45, 0x11, 0x22, 0xa0, 0xa1, 0xa2, 0xa4}, 8, true},
+        {"74 2.05 in CON, longer token",   {0x45, 0x45, 0x11, 0x22, TOKEN, 0x00}, 9, true},
+        {"74 2.05 in CON, shorter token",  {0x43, 0x45, 0x11, 0x22, 0xa0, 0xa1, 0xa2}, 7, true},
+        {"74 2.05 in NON, another token",  {0x54, 0x45, 0x11, 0x22, 0xa0, 0xa1, 0xa2, 0xa4}, 8, false},
+        {"74 2.05 in ACK, another token",  {0x64, 0x45, 0x04, 0xd2, 0xa0, 0xa1, 0xa2, 0xa4}, 8, false},
+        {"74 2.05 in ACK, another ID",     {0x64, 0x45, 0x04, 0xd3, TOKEN}, 8, false},
+        {"empty ACK, another ID",          {0x60, 0x00, 0x04, 0xd3}, 4, false},
+        {"RST, another ID",                {0x70, 0x00, 0x04, 0xd3}, 4, false},
+        {"RST that is not empty",          {0x74, 0x45, 0x04, 0xd2, TOKEN}, 8, false},
+        {"request in CON, our token",      {0x44, 0x01, 0x11, 0x22, TOKEN}, 8, true},
+        {"request in NON, our token",      {0x54, 0x01, 0x11, 0x22, TOKEN}, 8, false},
+        {"request in ACK",                 {0x64, 0x01, 0x04, 0xd2, TOKEN}, 8, false},
+    };
+    /* clang-format on */
+    static const uint8_t rst[] = {0x70, 0x00, 0x11, 0x22};
+    rig_get();
+    expect("CON 1234 GET /status");
+    estoc_ms due = estoc_requester_deadline(&rig.q);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_int_equal(input(estoc_slice_of(rows[i].bytes, rows[i].len)), 0);
+        bool wants = (estoc_requester_state(&rig.q) & ESTOC_REQUESTER_WANT_SEND) != 0;
+        if (wants != rows[i].reset) {
+            fail_msg("%s", rows[i].name);
+        }
+        if (rows[i].reset) {
+            expect_bytes(SLICE(rst));
+        }
+        expect_nothing();
+        assert_waiting();
+        assert_int_equal(estoc_requester_deadline(&rig.q), due); /* nor does the timer move */
+    }
+    assert_int_equal(estoc_requester_traffic(&rig.q)->received, COUNT(rows));
+    said("ACK 2.05 +9");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+}
+
+/* Answers to what has not been sent, to what is over, and to what was given up. */
+static void answers_out_of_time(void **state)
+{
+    (void)state;
+    rig_get();
+    memcpy(rig.req.token, "\xa0\xa1\xa2\xa3", 4);
+    rig.req.token_len = 4;
+    rig.req.mid = FIRST_MID;
+    said("ACK 2.05 +9");
+    said("RST 0.00");
+    assert_waiting();
+    said("CON 2.05 +9");
+    expect("RST 7000 EMPTY");
+    expect("CON 1234 GET /status");
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    said("ACK 2.05 +9"); /* to the one dropped */
+    said("CON 2.05 +9");
+    expect("RST 7001 EMPTY");
+    expect("CON 1235 GET /status");
+    said("ACK 2.05 +9");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+    said("ACK 4.04 +3");
+    said("RST 0.00");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+    said("CON 4.04 +3");
+    expect("RST 7002 EMPTY");
+    assert_done(ESTOC_COAP_CONTENT, 9);
+}
+
+/* One ID, first of a response, then of other messages: only the response is a duplicate. */
+static void reused_message_id(void **state)
+{
+    (void)state;
+    static const uint8_t ping[] = {0x40, 0x00, PEER_MID_BYTES};
+    static const uint8_t request[] = {0x40, 0x01, PEER_MID_BYTES};
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("CON 2.05 +9");
+    expect("ACK 7000 EMPTY");
+    assert_int_equal(input(SLICE(ping)), 0);
+    expect("RST 7000 EMPTY");
+    assert_int_equal(input(SLICE(request)), 0);
+    expect("RST 7000 EMPTY");
+    expect_nothing();
+}
+
+/* A ping between does not cost the acknowledgement. */
+static void acknowledgement_and_reset_at_once(void **state)
+{
+    (void)state;
+    static const uint8_t ping[] = {0x40, 0x00, 0x11, 0x22};
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("CON 2.05 +9");
+    assert_int_equal(input(SLICE(ping)), 0);
+    expect("ACK 7000 EMPTY");
+    expect("RST 4386 EMPTY");
+    expect_nothing();
+}
+
+/* ---- options of an answer ---- */
+
+static void critical_options(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const char *const options[] = {
+        "opt=1", "opt=3x", "opt=5", "opt=7", "opt=9", "opt=11x", "opt=15x", "opt=17", "opt=35x",
+        "opt=39x", "opt=65001", "opt=2051xyz",
+        "2:0/0/64 2:0/0/64",         /* the second is unrecognised: RFC 7252 section 5.4.5 */
+        "1:0/0/64 1:0/0/64",
+        "opt=23aaaa", "opt=27aaaa",  /* row 127 */
+        "opt=23\x07 opt=27aaaa",     /* size exponent 7 too */
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < COUNT(options); i++) {
+        char text[64];
+        rig_get();
+        expect("CON 1234 GET /status");
+        snprintf(text, sizeof text, "ACK 2.05 %s +9", options[i]);
+        assert_int_equal(says(text), ESTOC_E_OPTION);
+        assert_failed(ESTOC_E_OPTION);
+        expect_nothing();
+
+        rig_get();
+        expect("CON 1234 GET /status");
+        memcpy(text, "CON", 3);
+        assert_int_equal(says(text), ESTOC_E_OPTION);
+        expect("RST 7000 EMPTY"); /* rejected: RFC 7252 section 5.4.1 */
+        said_again();
+        expect("RST 7000 EMPTY");
+        assert_failed(ESTOC_E_OPTION);
+
+        rig_get();
+        expect("CON 1234 GET /status");
+        memcpy(text, "NON", 3);
+        assert_int_equal(says(text), ESTOC_E_OPTION);
+        expect_nothing();
+    }
+}
+
+static void elective_options(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const char *const options[] = {
+        "opt=0", "opt=2", "opt=6abc", "opt=8path", "opt=20q", "opt=252echo", "opt=65000x",
+        "opt=4", "opt=4:123456789",                     /* ETags of 0 and 9 bytes */
+        "opt=12abc", "opt=14abcde", "size2=4000000000",
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < COUNT(options); i++) {
+        char text[64];
+        rig_get();
+        expect("CON 1234 GET /status");
+        snprintf(text, sizeof text, "ACK 2.05 %s +9", options[i]);
+        said(text);
+        const estoc_reply *reply = assert_done(ESTOC_COAP_CONTENT, 9);
+        assert_int_equal(reply->content_format, ESTOC_FORMAT_NONE);
+        assert_int_equal(reply->etag_len, 0);
+        assert_false(reply->has_max_age);
+        assert_int_equal(reply->max_age_s, 60);
+    }
+}
+
+/* Of an elective option that may stand once the first counts. Row 99. */
+static void repeated_elective_options(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("ACK 2.05 etag=one etag=two ct=281 ct=287 age=7 age=8 +9");
+    const estoc_reply *reply = assert_done(ESTOC_COAP_CONTENT, 9);
+    assert_int_equal(reply->content_format, 281);
+    assert_int_equal(reply->max_age_s, 7);
+    assert_int_equal(reply->etag_len, 3);
+    assert_memory_equal(reply->etag, "one", 3);
+}
+
+/* Row 246 */
+static void max_age(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool has;
+        uint32_t seconds;
+    } rows[] = {
+        {"ACK 5.03", false, 60},
+        {"ACK 5.03 age=0", true, 0},
+        {"ACK 5.03 age=1", true, 1},
+        {"ACK 5.03 age=120", true, 120},
+        {"ACK 4.29 age=4294967295", true, 4294967295},
+        {"ACK 2.05 age=3600", true, 3600},
+        {"ACK 5.03 opt=14\x01\x02", true, 258},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        rig_get();
+        expect("CON 1234 GET /status");
+        said(rows[i].text);
+        const estoc_reply *reply = estoc_requester_reply(&rig.q);
+        assert_int_equal(estoc_requester_state(&rig.q), ESTOC_REQUESTER_DONE);
+        assert_true(reply->has_max_age == rows[i].has);
+        assert_true(reply->max_age_s == rows[i].seconds);
+        assert_int_equal(reply->body.len, 0);
+    }
+}
+
+/* Row 101 */
+static void leading_zeros(void **state)
+{
+    (void)state;
+    static const uint8_t tail[] = {0x45, 0x04, 0xd2, TOKEN, 0xc2, 0x00, 0x28, 0x23, 0x00,
+                                   0x00, 0x07, 0x93, 0x00,  0x00, 0x01, 0xff, 0x51};
+    uint8_t dg[1 + sizeof tail] = {0x64};
+    memcpy(dg + 1, tail, sizeof tail); /* 40, Max-Age 7, Block2 0/0/32 */
+    rig_get();
+    expect("CON 1234 GET /status");
+    assert_int_equal(input(SLICE(dg)), 0);
+    const estoc_reply *reply = estoc_requester_reply(&rig.q);
+    assert_int_equal(estoc_requester_state(&rig.q), ESTOC_REQUESTER_DONE);
+    assert_int_equal(reply->content_format, 40);
+    assert_int_equal(reply->max_age_s, 7);
+    assert_int_equal(reply->body.len, 1);
+}
+
+static void refuse_with(estoc_slice text)
+{
+    uint8_t dg[400];
+    size_t len;
+    rig_get();
+    expect("CON 1234 GET /status");
+    estoc_coap_writer cw =
+        estoc_coap_write_begin((estoc_buf){dg, sizeof dg}, ESTOC_COAP_ACK, ESTOC_COAP_FORBIDDEN,
+                               rig.req.mid, estoc_slice_of(rig.req.token, 4));
+    estoc_coap_write_payload(&cw, text);
+    assert_int_equal(estoc_coap_write_end(&cw, &len), 0);
+    assert_int_equal(input(estoc_slice_of(dg, len)), 0);
+    assert_int_equal(estoc_requester_reply(&rig.q)->code, ESTOC_COAP_FORBIDDEN);
+}
+
+static void diagnostics(void **state)
+{
+    (void)state;
+    char text[200];
+    memset(text, 'x', sizeof text);
+    for (size_t len = 0; len <= sizeof text; len++) {
+        refuse_with(estoc_slice_of(text, len));
+        estoc_slice got = estoc_requester_reply(&rig.q)->body;
+        assert_true(estoc_slice_eq(got, estoc_slice_of(text, len < 128 ? len : 128)));
+        assert_true(len == 0 || got.ptr == rig.q.diagnostic); /* the datagram is gone */
+    }
+    memcpy(text + 126, "\xe2\x82\xac", 3); /* a character that ends past the limit */
+    refuse_with(estoc_slice_of(text, sizeof text));
+    assert_int_equal(estoc_requester_reply(&rig.q)->body.len, 126);
+    memcpy(text + 125, "\xe2\x82\xacx", 4);
+    refuse_with(estoc_slice_of(text, 150));
+    assert_int_equal(estoc_requester_reply(&rig.q)->body.len, 128);
+    memset(text, 0x80, sizeof text); /* no character at all */
+    refuse_with(estoc_slice_of(text, sizeof text));
+    assert_int_equal(estoc_requester_reply(&rig.q)->body.len, 0);
+}
+
+static void valid_has_no_payload(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {"ACK 2.03 etag=e1 age=9", "ACK 2.03 etag=e1 age=9 +9",
+                                          "ACK 2.03 etag=e1 age=9 2:0/1/16 +16"};
+    for (size_t i = 0; i < COUNT(answers); i++) {
+        rig_make(64);
+        rig.call.etag = estoc_slice_str("e1");
+        rig_start();
+        expect("CON 1234 GET etag=e1 /status");
+        said(answers[i]);
+        const estoc_reply *reply = assert_done(ESTOC_COAP_VALID, 0);
+        assert_int_equal(reply->max_age_s, 9);
+        assert_int_equal(rig.room[0], 0x5a);
+    }
+}
+
+static void continue_with_nothing_to_continue(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    assert_int_equal(says("ACK 2.31 1:0/1/16"), ESTOC_E_PROTOCOL);
+    assert_failed(ESTOC_E_PROTOCOL);
+}
+
+static void answer_and_room(void **state)
+{
+    (void)state;
+    for (size_t len = 63; len <= 65; len++) {
+        char text[32];
+        rig_get();
+        expect("CON 1234 GET /status");
+        snprintf(text, sizeof text, "CON 2.05 +%zu", len);
+        if (len <= 64) {
+            said(text);
+            assert_done(ESTOC_COAP_CONTENT, len);
+        } else {
+            assert_int_equal(says(text), ESTOC_E_LIMIT);
+            assert_failed(ESTOC_E_LIMIT);
+        }
+        expect("ACK 7000 EMPTY"); /* it was understood: no more copies, please */
+    }
+    rig_make(0);
+    rig.call.answer.ptr = NULL;
+    rig_start();
+    expect("CON 1234 GET /status");
+    said("ACK 2.04");
+    assert_done(ESTOC_COAP_CHANGED, 0);
+}
+
+/* ---- misuse, and sources that fail ---- */
+
+static void init_refuses(void **state)
+{
+    (void)state;
+    rig_make(64);
+    estoc_requester_cfg cfg = rig.cfg;
+    cfg.random.fill = NULL;
+    assert_int_equal(estoc_requester_init(&rig.q, &cfg), ESTOC_E_USAGE);
+    assert_int_equal(estoc_requester_start(&rig.q, 0, &rig.call), ESTOC_E_USAGE);
+    cfg = rig.cfg;
+    cfg.szx = 7;
+    assert_int_equal(estoc_requester_init(&rig.q, &cfg), ESTOC_E_USAGE);
+    cfg = rig.cfg;
+    cfg.tx.ack_timeout_ms = 0;
+    assert_int_equal(estoc_requester_init(&rig.q, &cfg), ESTOC_E_USAGE);
+    cfg = rig.cfg;
+    cfg.tx.ack_random_permil = 999;
+    assert_int_equal(estoc_requester_init(&rig.q, &cfg), ESTOC_E_USAGE);
+    static const size_t maxima[] = {1, 63, ESTOC_MESSAGE_MAX + 1};
+    for (size_t i = 0; i < COUNT(maxima); i++) {
+        cfg = rig.cfg;
+        cfg.message_max = maxima[i];
+        assert_int_equal(estoc_requester_init(&rig.q, &cfg), ESTOC_E_USAGE);
+    }
+    rig.random_left = 0;
+    assert_int_equal(estoc_requester_init(&rig.q, &rig.cfg), ESTOC_E_RANDOM);
+    assert_int_equal(estoc_requester_start(&rig.q, 0, &rig.call), ESTOC_E_USAGE);
+}
+
+static void not_started(const estoc_call *call, estoc_err err)
+{
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, call), err);
+    assert_int_equal(estoc_requester_state(&rig.q), 0);
+    assert_true(estoc_requester_deadline(&rig.q) == ESTOC_NEVER);
+    assert_int_equal(estoc_requester_reply(&rig.q)->code, 0);
+    expect_nothing();
+}
+
+static void start_refuses(void **state)
+{
+    (void)state;
+    static uint8_t nine[9];
+    static uint8_t long_segment[256];
+    rig_make(64);
+    assert_int_equal(estoc_requester_init(&rig.q, &rig.cfg), 0);
+    static const uint8_t no_methods[] = {ESTOC_COAP_EMPTY, ESTOC_COAP_CONTENT, 0xff};
+    for (size_t i = 0; i < COUNT(no_methods); i++) {
+        estoc_call call = rig.call;
+        call.method = no_methods[i];
+        not_started(&call, ESTOC_E_USAGE);
+    }
+    estoc_call call = rig.call;
+    call.path_n = ESTOC_CALL_PATH_MAX + 1;
+    not_started(&call, ESTOC_E_USAGE);
+    call = rig.call;
+    call.path[0] = SLICE(long_segment);
+    not_started(&call, ESTOC_E_USAGE);
+    call = rig.call;
+    call.query = SLICE(long_segment);
+    not_started(&call, ESTOC_E_USAGE);
+    call = rig.call;
+    call.etag = SLICE(nine);
+    not_started(&call, ESTOC_E_USAGE);
+    call = rig.call;
+    call.body = estoc_slice_of(nine, ((size_t)1 << 24) + 1); /* it is not looked at */
+    not_started(&call, ESTOC_E_USAGE);
+    call = rig.call;
+    call.answer.ptr = NULL;
+    not_started(&call, ESTOC_E_USAGE);
+    rig.random_left = 0;
+    not_started(&rig.call, ESTOC_E_RANDOM);
+    rig.random_left = -1;
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+}
+
+/* It fails while another is in flight: that one is dropped all the same. */
+static void start_fails_in_flight(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    rig.random_left = 0;
+    not_started(&rig.call, ESTOC_E_RANDOM);
+    said("ACK 2.05 +3");
+    assert_int_equal(estoc_requester_state(&rig.q), 0);
+}
+
+static void small_output(void **state)
+{
+    (void)state;
+    uint8_t out[100];
+    size_t len = 77;
+    rig_make(64);
+    rig.cfg.message_max = 100;
+    rig_start();
+    assert_int_equal(estoc_requester_output(&rig.q, rig.now, (estoc_buf){out, 99}, &len),
+                     ESTOC_E_SPACE);
+    assert_int_equal(len, 0);
+    assert_int_equal(estoc_requester_output(&rig.q, rig.now, (estoc_buf){NULL, 0}, &len),
+                     ESTOC_E_SPACE);
+    assert_int_equal(estoc_requester_output(&rig.q, rig.now, (estoc_buf){out, 100}, &len), 0);
+    assert_true(len > 0); /* nothing was lost by it */
+    assert_int_equal(estoc_requester_traffic(&rig.q)->sent, 1);
+}
+
+static void zeroed(void **state)
+{
+    (void)state;
+    static const uint8_t ping[] = {0x40, 0x00, 0x11, 0x22};
+    static estoc_requester zero;
+    uint8_t out[64];
+    size_t len = 77;
+    rig_make(64);
+    assert_int_equal(estoc_requester_state(&zero), 0);
+    assert_true(estoc_requester_deadline(&zero) == ESTOC_NEVER);
+    assert_int_equal(estoc_requester_start(&zero, 1, &rig.call), ESTOC_E_USAGE);
+    assert_int_equal(estoc_requester_output(&zero, 1, (estoc_buf){out, sizeof out}, &len), 0);
+    assert_int_equal(len, 0);
+    assert_int_equal(estoc_requester_reply(&zero)->code, 0);
+    assert_int_equal(estoc_requester_error(&zero), 0);
+    assert_int_equal(estoc_requester_input(&zero, 1, SLICE(ping)), 0);
+    assert_int_equal(estoc_requester_traffic(&zero)->received, 1);
+}
+
+static void traffic(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status"); /* 15 bytes */
+    rig.now += 2000;
+    expect("CON 1234 GET /status");
+    said("ACK 0.00");    /* 4 */
+    said("CON 2.05 +9"); /* 18 */
+    expect("ACK 7000 EMPTY");
+    const estoc_traffic *t = estoc_requester_traffic(&rig.q);
+    assert_int_equal(t->sent, 3);
+    assert_int_equal(t->sent_bytes, 15 + 15 + 4);
+    assert_int_equal(t->retransmitted, 1);
+    assert_int_equal(t->received, 2);
+    assert_int_equal(t->received_bytes, 4 + 18);
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    expect("CON 1235 GET /status");
+    assert_int_equal(t->sent, 4); /* since init */
+}
+
+#define TEST(name, function)                 \
+    {                                        \
+        name, function, NULL, rig_free, NULL \
+    }
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        TEST("RFC 9148 A.1 /crts", rfc9148_a1),
+        TEST("RFC 9148 A.2 /sen", rfc9148_a2),
+        TEST("every option of a request", every_option),
+        TEST("C6 times of retransmission", retransmission_times),
+        TEST("C6 a late caller misses what was due", late_caller),
+        TEST("an answer that comes late", the_answer_comes_late),
+        TEST("the timer starts with the first copy", the_timer_starts_with_the_first_copy),
+        TEST("other transmission parameters", other_parameters),
+        TEST("C6 the RFC's parameters", the_defaults),
+        TEST("C6 tokens and message IDs", tokens_and_message_ids),
+        TEST("82 L1 a separate answer is acknowledged, and each copy", separate),
+        TEST("a separate answer before its acknowledgement", separate_before_its_acknowledgement),
+        TEST("a separate answer in NON", separate_non),
+        TEST("an answer in a second acknowledgement", piggybacked_after_an_empty_acknowledgement),
+        TEST("nothing after an empty acknowledgement", nothing_after_an_empty_acknowledgement),
+        TEST("reset by the peer", reset_by_the_peer),
+        TEST("C2 what does not belong is reset or ignored", strangers),
+        TEST("74 answers out of time", answers_out_of_time),
+        TEST("a message ID used again", reused_message_id),
+        TEST("an acknowledgement and a reset at once", acknowledgement_and_reset_at_once),
+        TEST("critical options", critical_options),
+        TEST("elective options", elective_options),
+        TEST("99 repeated elective options", repeated_elective_options),
+        TEST("246 Max-Age", max_age),
+        TEST("101 leading zeros", leading_zeros),
+        TEST("diagnostic texts", diagnostics),
+        TEST("E2 2.03 has no payload", valid_has_no_payload),
+        TEST("2.31 with nothing to continue", continue_with_nothing_to_continue),
+        TEST("244 answers as large as the room, and larger", answer_and_room),
+        TEST("init refuses", init_refuses),
+        TEST("start refuses", start_refuses),
+        TEST("start fails while another is in flight", start_fails_in_flight),
+        TEST("a small output buffer", small_output),
+        TEST("a zeroed requester", zeroed),
+        TEST("traffic", traffic),
+    };
+    return cmocka_run_group_tests_name("requester", tests, NULL, NULL);
 }
