@@ -20,21 +20,21 @@ typedef struct estoc_csrattr {
 } estoc_csrattr;
 
 /** Begin to walk: checks the outer SEQUENCE and that nothing follows it.
- *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED; ESTOC_E_TRAILING                                */
+ *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED; ESTOC_E_TRAILING                             */
 ESTOC_MUST_USE estoc_err estoc_csrattrs_begin(estoc_slice der, estoc_reader *r);
-/** Next one. False at the end or, with r->err set (ESTOC_E_MALFORMED), at an element that is none. An
- *  attribute has one value or more, in any order.                                                  */
+/** Next one, an attribute with one value or more, in any order. False at the end or, with r->err set
+ *  (ESTOC_E_MALFORMED), at an element that is none.                                                */
 bool estoc_csrattrs_next(estoc_reader *r, estoc_csrattr *attr);
 /** Values stay in the order they are given in.
- *  @return 0; ESTOC_E_SPACE; ESTOC_E_MALFORMED (an OID that is none, an attribute whose values are not
- *          one or more DER elements, a bare OID with values)                                       */
+ *  @return 0; ESTOC_E_SPACE; ESTOC_E_MALFORMED (an OID that is none, an attribute whose values are
+ *          not one or more DER elements, a bare OID with values)                                   */
 ESTOC_MUST_USE estoc_err estoc_csrattrs_build(const estoc_csrattr *attrs, size_t n, estoc_buf out,
                                               size_t *len);
 
 /** An OID's dotted text, NUL-terminated, cut to fit; "?" for a malformed one. */
 const char *estoc_oid_text(estoc_slice oid, estoc_buf out);
 /** OID value bytes from dotted text: at most 128, numbers below 2^63.
- *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_SPACE                                                     */
+ *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_SPACE                                                   */
 ESTOC_MUST_USE estoc_err estoc_oid_build(const char *text, estoc_buf out, size_t *len);
 
 #ifdef __cplusplus

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes the seed corpora of the CoAP targets from the tables of the unit tests: one file for each
- * row of malformed.h and wellformed.h, named after it. Run it (`ninja fuzz-seeds`) after a change there.
+ * Writes the seed corpora from the tables of the unit tests: one file for each row of malformed.h,
+ * wellformed.h and answers.h, named after it. Run it (`ninja fuzz-seeds`) after a change there.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coap/wellformed.h"
+#include "est/answers.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -65,6 +66,60 @@ static const struct wellformed option_lists[] = {
 
 /* clang-format on */
 
+/* ---- what servers answer: est/answers.h ---- */
+
+static void put_values(const char *target, const struct malformed_value *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        put(target, "bad", rows[i].name, rows[i].bytes);
+    }
+}
+
+static void put_good(const char *target, const struct wellformed *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        put(target, "good", rows[i].name, rows[i].bytes);
+    }
+}
+
+static void put_certs(const char *kind, const struct cert_row *rows, size_t n)
+{
+    static uint8_t room[4096];
+    for (size_t i = 0; i < n; i++) {
+        put("cert", kind, rows[i].name, cert_of_row(&rows[i], (estoc_buf){room, sizeof room}));
+    }
+}
+
+static void put_cms(const char *kind, const struct cms_row *rows, size_t n)
+{
+    static uint8_t room[4096];
+    for (size_t i = 0; i < n; i++) {
+        put("certs", kind, rows[i].name, cms_of_row(&rows[i], (estoc_buf){room, sizeof room}));
+    }
+}
+
+static void put_answers(void)
+{
+    estoc_slice root = {rfc9148_a1_crts, sizeof rfc9148_a1_crts};
+    estoc_slice device = {rfc9148_a2_sen, sizeof rfc9148_a2_sen};
+    estoc_slice change = {rfc7030_a1_cacerts, sizeof rfc7030_a1_cacerts};
+    put_certs("bad", malformed_certs, COUNT(malformed_certs));
+    put_certs("good", wellformed_certs, COUNT(wellformed_certs));
+    put("cert", "good", "RFC 9148 A.1", estoc_slice_sub(root, 45, 589));
+    put("cert", "good", "RFC 9148 A.2", estoc_slice_sub(device, 45, device.len - 49));
+    put("cert", "good", "RFC 7030 A.1", estoc_slice_sub(change, 45, 767));
+    put_cms("bad", malformed_cms, COUNT(malformed_cms));
+    put_cms("good", wellformed_cms, COUNT(wellformed_cms));
+    put_values("certs", malformed_ber, COUNT(malformed_ber));
+    put("certs", "good", "RFC 9148 A.1", root);
+    put("certs", "good", "RFC 9148 A.2", device);
+    put("certs", "good", "RFC 7030 A.1", change);
+    put_values("csrattrs", malformed_attrs, COUNT(malformed_attrs));
+    put_good("csrattrs", wellformed_attrs, COUNT(wellformed_attrs));
+    put_values("multipart", malformed_parts, COUNT(malformed_parts));
+    put_good("multipart", wellformed_parts, COUNT(wellformed_parts));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -98,5 +153,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT(queries); i++) {
         put("link", "good", queries[i].name, queries[i].bytes);
     }
+    put_answers();
     return 0;
 }

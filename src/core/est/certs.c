@@ -8,8 +8,8 @@ static const uint8_t id_data[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07
 
 /* ---- reading ---- */
 
-/* An inner reader must have come to its end. The outer SEQUENCE is all there: whatever ends too early
- * or too late within it is malformed. */
+/* An inner reader must have come to its end. The outer SEQUENCE is all there: whatever ends too
+ * early or too late within it is malformed. */
 static void leave(estoc_reader *outer, estoc_reader *inner)
 {
     estoc_err err = estoc_reader_end(inner);

@@ -3,7 +3,7 @@
 
 #include <estoc/csrattrs.h>
 
-/* SET SIZE (1..MAX). Nothing hangs on the order DER asks for: not checked. RFC 7030 section 4.5.2 */
+/* SET SIZE (1..MAX); nothing hangs on the order DER asks for. RFC 7030 section 4.5.2 */
 static bool values_good(estoc_slice values)
 {
     estoc_reader r = estoc_reader_of(values);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What servers answer: certificates, certs-only CMS, CSR attributes, multipart. Inputs that must be
- * refused and inputs that must be taken; the unit tests run over them and they seed the fuzz corpora.
+ * refused and inputs that must be taken; the unit tests run over them, and they seed the corpora.
  * A certificate or a CMS is a good one in which a row replaces one piece.
  */
 #ifndef TESTS_ANSWERS_H
