@@ -1,1 +1,117 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd: the server. Its subcommands, and what they share.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "estocd.h"
+
+int estocd_say(const char *command, const char *fmt, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    fprintf(stderr, "estocd %s: %s\n", command, line);
+    return 1;
+}
+
+int estocd_finish(const char *command)
+{
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? 0
+               : estocd_say(command, "stdout cannot be written: %s", strerror(errno));
+}
+
+struct place {
+    const char *command, *dir;
+};
+
+static void report(void *ctx, int line, const char *text)
+{
+    const struct place *at = ctx;
+    if (line > 0) {
+        estocd_say(at->command, "%s/" ESTOCD_CONF ":%d: %s", at->dir, line, text);
+    } else {
+        estocd_say(at->command, "%s/" ESTOCD_CONF ": %s", at->dir, text);
+    }
+}
+
+static bool is_in(const char *dir, const char *name)
+{
+    char path[4096];
+    return !estoc_path_join(path, sizeof path, dir, name) && estoc_file_exists(path);
+}
+
+bool estocd_configure(const char *command, const char *dir, estoc_config *conf)
+{
+    struct place at = {command, dir};
+    if (is_in(dir, ESTOCD_UNFINISHED) && !is_in(dir, ESTOCD_CONF)) {
+        estocd_say(command,
+                   "%s: `estocd init` was interrupted there; run it again, it tells what to remove",
+                   dir);
+        return false;
+    }
+    if (!is_in(dir, ESTOCD_CONF) && errno == ENOENT) {
+        estocd_say(command, "%s: has no " ESTOCD_CONF "; make it with `estocd init --dir %s`", dir,
+                   dir);
+        return false;
+    }
+    return estoc_config_load(dir, conf, report, &at) == ESTOC_OK;
+}
+
+const char *estocd_store_path(const estoc_config *conf)
+{
+    return strchr(conf->store, ':') + 1;
+}
+
+estoc_store *estocd_open_store(const char *command, const char *dir)
+{
+    static estoc_config conf;
+    estoc_store *store = NULL;
+    estoc_why why = {""};
+    if (!estocd_configure(command, dir, &conf)) {
+        return NULL;
+    }
+    if (!estoc_file_exists(estocd_store_path(&conf))) {
+        estocd_say(command, "%s: %s; is `store` in estocd.conf right?", estocd_store_path(&conf),
+                   strerror(errno));
+        return NULL;
+    }
+    estoc_err err = estoc_store_open(conf.store, &store, &why);
+    if (err) {
+        estocd_say(command, "%s", why.text[0] != '\0' ? why.text : estoc_err_text(err));
+    }
+    return store;
+}
+
+int main(int argc, char **argv)
+{
+    /* clang-format off */
+    static const estoc_command commands[] = {
+        {"init",    "make a CA, a server credential, a store and a configuration", estocd_init},
+        {"run",     "serve enrollment over CoAPS", estocd_run},
+        {"check",   "tell all faults of a configuration", estocd_check},
+        {"device",  "make a bootstrap credential for a device", estocd_device},
+        {"list",    "list the certificates issued", estocd_list},
+        {"show",    "show one certificate", estocd_show},
+        {"pending", "requests are decided at once, none waits for a person", NULL},
+        {"approve", "requests are decided at once, by the profile in estocd.conf", NULL},
+        {"reject",  "requests are decided at once, by the profile in estocd.conf", NULL},
+        {"revoke",  "give certificates a short `validity` in estocd.conf instead", NULL},
+        {"crl",     "nothing is revoked yet, so there is no list of it", NULL},
+        {"stats",   "count with `estocd list --json`, and see the log", NULL},
+        {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},
+        {"restore", "put the copied files back into DIR while estocd is stopped", NULL},
+        {NULL, NULL, NULL}};
+    /* clang-format on */
+    signal(SIGPIPE, SIG_IGN); /* stdout closed early is an error to report, not to die of */
+    return estoc_args_main("estocd", "enrollment server: EST over CoAPS (RFC 9148)", commands, argc,
+                           argv);
+}

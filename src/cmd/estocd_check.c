@@ -1,1 +1,276 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd check: all that `estocd run` would stumble over, told at once (X8).
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+#include "conf_value.h"
+#include "credential.h"
+#include "dtls.h"
+#include "estocd.h"
+
+#define COMMAND      "check"
+#define SOON_S       (30 * 86400)
+#define IP_UDP_BYTES 48u
+
+struct check {
+    estoc_config conf;
+    estoc_blobs ca, server, anchors;
+    estoc_key *ca_key, *server_key;
+    int64_t now;
+    unsigned faults;
+};
+
+__attribute__((format(printf, 2, 3))) static void fault(struct check *c, const char *fmt, ...)
+{
+    char text[768];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    c->faults += (unsigned)estocd_say(COMMAND, "%s", text);
+}
+
+static const char *said(const estoc_why *why, estoc_err err)
+{
+    return why->text[0] != '\0' ? why->text : estoc_err_text(err);
+}
+
+/* What is no fault: it may be meant so. */
+static void note(const char *file, const char *text)
+{
+    fprintf(stderr, "estocd " COMMAND ": note: %s: %s\n", file, text);
+}
+
+/* Whether a certificate is valid now, and for some time. */
+static void check_dates(struct check *c, const char *file, const estoc_cert *cert)
+{
+    char at[32];
+    if (c->now < cert->not_before) {
+        fault(c, "%s: not valid before %s; is the clock right?", file,
+              estoc_time_text(cert->not_before, at, sizeof at));
+    } else if (c->now > cert->not_after) {
+        fault(c, "%s: not valid since %s", file, estoc_time_text(cert->not_after, at, sizeof at));
+    } else if (cert->not_after - c->now < SOON_S) {
+        note(file, "ends within 30 days");
+    }
+}
+
+static void check_pair(struct check *c, const char *cert_file, const char *key_file, bool ca,
+                       estoc_blobs *chain, estoc_key **key)
+{
+    estoc_why why = {""};
+    estoc_cert cert;
+    estoc_err err = estoc_credential_load(cert_file, key_file, chain, key, &why);
+    if (err) {
+        fault(c, "%s", said(&why, err));
+        return;
+    }
+    err = estoc_cert_parse(&cert, estoc_blob_slice(chain->at[0]));
+    if (err) {
+        fault(c, "%s: %s", cert_file, estoc_err_text(err));
+        return;
+    }
+    if (ca != cert.ca) {
+        fault(c,
+              ca ? "%s: not the certificate of a CA"
+                 : "%s: the certificate of a CA, not of a "
+                   "server",
+              cert_file);
+    }
+    check_dates(c, cert_file, &cert);
+}
+
+static bool has_cert(const estoc_blobs *list, estoc_blob cert)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (estoc_slice_eq(estoc_blob_slice(list->at[i]), estoc_blob_slice(cert))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_anchors(struct check *c)
+{
+    const char *file = c->conf.client_anchors;
+    estoc_why why = {""};
+    estoc_err err = estoc_certs_load(file, &c->anchors, &why);
+    if (err || c->anchors.n == 0) {
+        fault(c, "%s", err ? said(&why, err) : "client-anchors: no certificate, so no client");
+        return;
+    }
+    for (size_t i = 0; i < c->anchors.n; i++) {
+        estoc_cert cert;
+        if (estoc_cert_parse(&cert, estoc_blob_slice(c->anchors.at[i])) || !cert.ca) {
+            fault(c, "%s: certificate %zu is not that of a CA", file, i + 1);
+        } else if (c->now > cert.not_after) {
+            note(file, "a certificate in it is not valid any more");
+        }
+    }
+    bool own = false;
+    for (size_t i = 0; i < c->ca.n; i++) {
+        own |= has_cert(&c->anchors, c->ca.at[i]);
+    }
+    if (c->ca.n > 0 && !own) {
+        note(file, "has none of the CA's certificates: devices cannot come back to renew");
+    }
+}
+
+/* K1: after /crts a device checks the server against what it got. */
+static void check_server_by_ca(const struct check *c)
+{
+    estoc_blob list[32];
+    estoc_blobs between = {list, 0};
+    if (c->server.n == 0 || c->ca.n == 0) {
+        return;
+    }
+    for (size_t i = 1; i < c->server.n && between.n < 32; i++) {
+        list[between.n++] = c->server.at[i];
+    }
+    for (size_t i = 0; i + 1 < c->ca.n && between.n < 32; i++) {
+        list[between.n++] = c->ca.at[i];
+    }
+    const estoc_blobs root = {&c->ca.at[c->ca.n - 1], 1};
+    if (estoc_chain_verify(estoc_blob_slice(c->server.at[0]), &between, &root, ESTOC_PURPOSE_SERVER,
+                           c->now, NULL)) {
+        note(c->conf.server_chain, "does not lead to the root of the CA: devices that have asked "
+                                   "for the trust anchors will not go on");
+    }
+}
+
+static void check_dtls(struct check *c)
+{
+    estoc_why why = {""};
+    estoc_dtls_server *dtls;
+    const estoc_dtls_server_cfg cfg = {.chain = &c->server,
+                                       .key = c->server_key,
+                                       .anchors = &c->anchors,
+                                       .payload_max = c->conf.mtu - IP_UDP_BYTES,
+                                       .timeout_ms = c->conf.dtls_timeout_ms};
+    if (c->server_key == NULL || c->anchors.n == 0) {
+        return; /* told already */
+    }
+    estoc_err err = estoc_dtls_server_new(&cfg, &dtls, &why);
+    if (err) {
+        fault(c, "%s", said(&why, err));
+        return;
+    }
+    estoc_dtls_server_free(dtls);
+}
+
+static uint64_t check_store(struct check *c)
+{
+    estoc_why why = {""};
+    estoc_store *store;
+    uint64_t n = 0;
+    const char *path = estocd_store_path(&c->conf);
+    if (!estoc_file_exists(path)) {
+        if (errno == ENOENT) {
+            note(path, "is not there: `estocd run` begins a new one");
+        } else {
+            fault(c, "%s: %s", path, strerror(errno));
+        }
+        return 0;
+    }
+    estoc_err err = estoc_store_open(c->conf.store, &store, &why);
+    if (err) {
+        fault(c, "%s", said(&why, err));
+        return 0;
+    }
+    err = estoc_store_count(store, &n);
+    if (err) {
+        fault(c, "%s: %s", path, estoc_err_text(err));
+    }
+    estoc_store_close(store);
+    return n;
+}
+
+static void print_cert(const char *what, estoc_blob der)
+{
+    estoc_cert cert;
+    char name[256], end[32];
+    if (!estoc_cert_parse(&cert, estoc_blob_slice(der))) {
+        printf("%-8s %s, until %s\n", what,
+               estoc_name_text(cert.subject, (estoc_buf){(uint8_t *)name, sizeof name}),
+               estoc_time_text(cert.not_after, end, sizeof end));
+    }
+}
+
+static void print_summary(const struct check *c, uint64_t issued)
+{
+    const estoc_config *conf = &c->conf;
+    printf("%-8s ", "listen");
+    for (size_t i = 0; i < conf->listen_n; i++) {
+        printf("%s%s", i > 0 ? ", " : "", conf->listen[i]);
+    }
+    printf("\n");
+    print_cert("ca", c->ca.at[0]);
+    print_cert("server", c->server.at[0]);
+    printf("%-8s %zu in %s\n", "anchors", c->anchors.n, conf->client_anchors);
+    printf("%-8s %s, %llu issued\n", "store", estocd_store_path(conf), (unsigned long long)issued);
+    for (size_t i = 0; i < conf->profiles_n; i++) {
+        const estoc_profile *p = &conf->profiles[i].profile;
+        char validity[24];
+        printf("%-8s %s, for %s\n", "profile", p->name[0] != '\0' ? p->name : "(default)",
+               estoc_conf_time_text((uint64_t)p->validity_s * 1000, validity, sizeof validity));
+    }
+    printf("no faults\n");
+}
+
+static int check(const char *dir)
+{
+    static struct check c;
+    c.now = estoc_unix_s();
+    if (!estocd_configure(COMMAND, dir, &c.conf)) {
+        return 1;
+    }
+    check_pair(&c, c.conf.ca_chain, c.conf.ca_key, true, &c.ca, &c.ca_key);
+    check_pair(&c, c.conf.server_chain, c.conf.server_key, false, &c.server, &c.server_key);
+    check_anchors(&c);
+    check_server_by_ca(&c);
+    check_dtls(&c);
+    uint64_t issued = check_store(&c);
+    if (c.faults == 0) {
+        print_summary(&c, issued);
+    }
+    estoc_blobs_free(&c.ca);
+    estoc_blobs_free(&c.server);
+    estoc_blobs_free(&c.anchors);
+    estoc_key_free(c.ca_key);
+    estoc_key_free(c.server_key);
+    return c.faults > 0 ? 1 : estocd_finish(COMMAND);
+}
+
+int estocd_check(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *unused;
+    const estoc_arg options[] = {
+        {.name = "dir",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "DIR",
+         .help = "what `estocd init` made",
+         .to.text = &dir,
+         .required = true},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = COMMAND,
+        .summary = "tell all faults of a configuration",
+        .description =
+            "Reads DIR/estocd.conf and tells each fault with its line; if there is none, the\n"
+            "files it names: whether they can be read, keys belong to their certificates,\n"
+            "certificates are valid now, the store opens. What may be meant so is a note. Exits\n"
+            "with 1 if there is a fault. Use it before SIGHUP, too.",
+        .example = "  estocd check --dir ~/est && kill -HUP $(pidof estocd)",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &unused);
+    return code == ESTOC_ARGS_RUN ? check(dir) : code;
+}

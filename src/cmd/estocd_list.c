@@ -1,1 +1,137 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd list: the certificates issued, oldest first. Reads the store, whether estocd runs or not.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "estocd.h"
+
+#define COMMAND "list"
+
+const char *estocd_record_state(const estoc_record *rec)
+{
+    return rec->revoked_at != 0 ? "revoked" : rec->not_after < estoc_unix_s() ? "expired" : "valid";
+}
+
+static void add_time(cJSON *json, const char *name, int64_t at)
+{
+    char text[32];
+    cJSON_AddStringToObject(json, name, estoc_time_text(at, text, sizeof text));
+}
+
+cJSON *estocd_record_json(const estoc_record *rec)
+{
+    char hex[2 * ESTOC_SERIAL_MAX + 1];
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(
+        json, "serial", estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex));
+    cJSON_AddStringToObject(json, "subject", rec->subject);
+    cJSON_AddStringToObject(json, "profile", rec->profile);
+    cJSON_AddStringToObject(json, "state", estocd_record_state(rec));
+    add_time(json, "issued_at", rec->issued_at);
+    add_time(json, "not_before", rec->not_before);
+    add_time(json, "not_after", rec->not_after);
+    if (rec->revoked_at != 0) {
+        add_time(json, "revoked_at", rec->revoked_at);
+    }
+    return json;
+}
+
+struct listing {
+    bool json;
+    bool failed;
+    size_t n;
+};
+
+/* An array, one object to a line: a large store is never in memory at once. */
+static bool print_json(struct listing *l, const estoc_record *rec)
+{
+    cJSON *json = estocd_record_json(rec);
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    l->failed = text == NULL || printf("%s%s", l->n > 0 ? ",\n " : "[", text) < 0;
+    free(text);
+    return !l->failed;
+}
+
+static bool print_row(struct listing *l, const estoc_record *rec)
+{
+    char hex[2 * ESTOC_SERIAL_MAX + 1], issued[32], end[32];
+    if (l->n == 0) {
+        printf("%-32s  %-10s  %-10s  %-7s  %-12s  %s\n", "SERIAL", "ISSUED", "EXPIRES", "STATE",
+               "PROFILE", "SUBJECT");
+    }
+    estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex);
+    estoc_time_text(rec->issued_at, issued, sizeof issued);
+    estoc_time_text(rec->not_after, end, sizeof end);
+    l->failed = printf("%-32s  %-10.10s  %-10.10s  %-7s  %-12s  %s\n", hex, issued, end,
+                       estocd_record_state(rec), rec->profile[0] != '\0' ? rec->profile : "-",
+                       rec->subject) < 0;
+    return !l->failed;
+}
+
+static bool each(void *ctx, const estoc_record *rec)
+{
+    struct listing *l = ctx;
+    bool more = l->json ? print_json(l, rec) : print_row(l, rec);
+    l->n++;
+    return more;
+}
+
+static int list(const char *dir, const char *match, bool json)
+{
+    struct listing l = {.json = json};
+    estoc_store *store = estocd_open_store(COMMAND, dir);
+    if (store == NULL) {
+        return 1;
+    }
+    estoc_err err = estoc_store_each(store, match, each, &l);
+    estoc_store_close(store);
+    if (json && !l.failed) {
+        printf(l.n > 0 ? "]\n" : "[]\n");
+    } else if (l.n == 0 && !err) {
+        fprintf(stderr, "estocd " COMMAND ": no certificate%s%s\n",
+                match != NULL ? " that has " : " so far", match != NULL ? match : "");
+    }
+    return err ? estocd_say(COMMAND, "%s", estoc_err_text(err)) : estocd_finish(COMMAND);
+}
+
+int estocd_list(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *match = NULL;
+    const char *unused;
+    bool json = false;
+    const estoc_arg options[] = {
+        {.name = "dir",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "DIR",
+         .help = "what `estocd init` made",
+         .to.text = &dir,
+         .required = true},
+        {.name = "match",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "TEXT",
+         .help = "only those with this in their subject or serial number",
+         .to.text = &match},
+        {.name = "json", .kind = ESTOC_ARG_FLAG, .help = "an array of objects", .to.flag = &json},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = COMMAND,
+        .summary = "list the certificates issued",
+        .description =
+            "One line each, the oldest first: serial number, days of issue and of expiry (UTC),\n"
+            "state, profile (- is the default), subject. Works while estocd runs, and when it\n"
+            "does not. `estocd show SERIAL` shows one in full.",
+        .example = "  estocd list --dir ~/est --match CN=sensor\n"
+                   "  estocd list --dir ~/est --json | jq -r '.[].serial'",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &unused);
+    return code == ESTOC_ARGS_RUN ? list(dir, match, json) : code;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd's subcommands, and what they share.
+ */
+#ifndef ESTOC_ESTOCD_H
+#define ESTOC_ESTOCD_H
+
+#include <cjson/cJSON.h>
+
+#include "config.h"
+#include "store.h"
+
+/* Each takes its own command line and returns the program's exit code: 0 or 1. */
+int estocd_init(int argc, char **argv);
+int estocd_run(int argc, char **argv);
+int estocd_check(int argc, char **argv);
+int estocd_device(int argc, char **argv);
+int estocd_list(int argc, char **argv);
+int estocd_show(int argc, char **argv);
+
+/* What `init` makes in DIR beside the files that estocd.conf names. */
+#define ESTOCD_CONF       "estocd.conf"
+#define ESTOCD_UNFINISHED "init.unfinished" /* as long as `init` is at work */
+#define ESTOCD_MAKER_CERT "manufacturer.crt"
+#define ESTOCD_MAKER_KEY  "manufacturer.key"
+
+/** One line on stderr: "estocd COMMAND: ...". @return 1 */
+int estocd_say(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/** Read DIR/estocd.conf, and tell all its faults on stderr. @return whether it has none */
+bool estocd_configure(const char *command, const char *dir, estoc_config *conf);
+/** The file of the configured store. */
+const char *estocd_store_path(const estoc_config *conf);
+/** Open the store of DIR, which must be there: a look makes nothing. What fails is told on stderr.
+ *  @return NULL then                                                                               */
+estoc_store *estocd_open_store(const char *command, const char *dir);
+
+/** "valid", "expired" or "revoked". */
+const char *estocd_record_state(const estoc_record *rec);
+/** A record's fields as an object; NULL without memory. */
+cJSON *estocd_record_json(const estoc_record *rec);
+/** Flush stdout. @return 0, or 1 and a line on stderr */
+int estocd_finish(const char *command);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd show: one certificate, as the store has it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "args.h"
+#include "crypto.h"
+#include "estocd.h"
+
+#define COMMAND "show"
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *at = c != '\0' ? strchr(digits, c) : NULL;
+    int v = at != NULL ? (int)(at - digits) : -1;
+    return v < 16 ? v : v - 6;
+}
+
+/* A serial number as people write it: either case, with or without colons, 0x or zeros in front.
+ * @return its bytes; 0: it is none                                                                 */
+static size_t parse_serial(const char *text, uint8_t out[ESTOC_SERIAL_MAX])
+{
+    uint8_t digits[2 * ESTOC_SERIAL_MAX];
+    size_t n = 0;
+    text += strncasecmp(text, "0x", 2) == 0 ? 2 : 0;
+    for (; *text != '\0'; text++) {
+        int v = hex_digit(*text);
+        if (v < 0 && *text != ':') {
+            return 0;
+        }
+        if (v < 0 || (v == 0 && n == 0)) {
+            continue;
+        }
+        if (n == sizeof digits) {
+            return 0;
+        }
+        digits[n++] = (uint8_t)v;
+    }
+    size_t odd = n % 2;
+    for (size_t i = 0; i < (n + odd) / 2; i++) {
+        size_t low = 2 * i + 1 - odd;
+        out[i] = (uint8_t)((low > 0 ? digits[low - 1] << 4 : 0) | digits[low]);
+    }
+    return (n + odd) / 2;
+}
+
+static char *pem_of(estoc_slice cert)
+{
+    estoc_blob pem;
+    if (estoc_certs_pem(&cert, 1, &pem)) {
+        return NULL;
+    }
+    char *text = strndup((const char *)pem.ptr, pem.len);
+    estoc_blob_free(&pem);
+    return text;
+}
+
+static const char *digest(const uint8_t bytes[32], char out[65])
+{
+    return estoc_hex(estoc_slice_of(bytes, 32), out, 65);
+}
+
+static int print_json(const estoc_record *rec, const char *pem)
+{
+    char hex[65];
+    cJSON *json = estocd_record_json(rec);
+    cJSON_AddStringToObject(json, "identity_sha256", digest(rec->identity, hex));
+    cJSON_AddStringToObject(json, "request_sha256", digest(rec->csr, hex));
+    cJSON_AddStringToObject(json, "key_sha256", digest(rec->key, hex));
+    cJSON_AddStringToObject(json, "pem", pem);
+    char *text = cJSON_Print(json);
+    cJSON_Delete(json);
+    if (text == NULL) {
+        return estocd_say(COMMAND, "%s", estoc_err_text(ESTOC_E_MEMORY));
+    }
+    puts(text);
+    free(text);
+    return estocd_finish(COMMAND);
+}
+
+static int print_text(const estoc_record *rec, const char *pem)
+{
+    char hex[65], at[32];
+    estoc_blob text;
+    printf("serial    %s\n",
+           estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex));
+    printf("subject   %s\n", rec->subject);
+    printf("profile   %s\n", rec->profile[0] != '\0' ? rec->profile : "-");
+    printf("state     %s\n", estocd_record_state(rec));
+    printf("issued    %s\n", estoc_time_text(rec->issued_at, at, sizeof at));
+    printf("valid     %s", estoc_time_text(rec->not_before, at, sizeof at));
+    printf(" to %s\n", estoc_time_text(rec->not_after, at, sizeof at));
+    if (rec->revoked_at != 0) {
+        printf("revoked   %s\n", estoc_time_text(rec->revoked_at, at, sizeof at));
+    }
+    printf("asked by  %s (SHA-256 of the certificate)\n", digest(rec->identity, hex));
+    printf("request   %s (SHA-256)\n", digest(rec->csr, hex));
+    printf("key       %s (SHA-256)\n", digest(rec->key, hex));
+    estoc_err err = estoc_cert_text(rec->cert, &text);
+    if (err) {
+        return estocd_say(COMMAND, "the certificate as text: %s", estoc_err_text(err));
+    }
+    printf("\n%.*s%s", (int)text.len, (const char *)text.ptr, pem);
+    estoc_blob_free(&text);
+    return estocd_finish(COMMAND);
+}
+
+static int show(const char *dir, const char *id, bool json)
+{
+    uint8_t serial[ESTOC_SERIAL_MAX];
+    size_t len = parse_serial(id, serial);
+    estoc_record rec;
+    estoc_blob cert;
+    if (len == 0) {
+        return estocd_say(COMMAND, "%.100s: not a serial number; `estocd list` has them", id);
+    }
+    estoc_store *store = estocd_open_store(COMMAND, dir);
+    if (store == NULL) {
+        return 1;
+    }
+    int code;
+    estoc_err err = estoc_store_by_serial(store, estoc_slice_of(serial, len), &rec, &cert);
+    if (err) {
+        code = estocd_say(COMMAND, "%.100s: %s", id,
+                          err == ESTOC_E_NOT_FOUND ? "no certificate has this serial number; "
+                                                     "`estocd list` has them"
+                                                   : estoc_err_text(err));
+    } else {
+        char *pem = pem_of(estoc_blob_slice(cert));
+        code = pem == NULL ? estocd_say(COMMAND, "%s", estoc_err_text(ESTOC_E_MEMORY))
+               : json      ? print_json(&rec, pem)
+                           : print_text(&rec, pem);
+        free(pem);
+        estoc_blob_free(&cert);
+    }
+    estoc_store_close(store);
+    return code;
+}
+
+int estocd_show(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *id;
+    bool json = false;
+    const estoc_arg options[] = {
+        {.name = "dir",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "DIR",
+         .help = "what `estocd init` made",
+         .to.text = &dir,
+         .required = true},
+        {.name = "json",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "an object, with the certificate in it as PEM",
+         .to.flag = &json},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = COMMAND,
+        .positional = "ID",
+        .summary = "show one certificate",
+        .description =
+            "ID is its serial number in hexadecimal, as `estocd list` and `openssl x509 -serial`\n"
+            "have it. Shows what the store knows about it, the certificate as text, and as PEM:\n"
+            "the output can be given to openssl as it is.",
+        .example = "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est\n"
+                   "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est >device.pem",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &id);
+    return code == ESTOC_ARGS_RUN ? show(dir, id, json) : code;
+}
