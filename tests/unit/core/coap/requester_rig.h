@@ -25,6 +25,13 @@
 #define SLICE(array) estoc_slice_of((array), sizeof(array))
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+#define TEST(name, function)                 \
+    {                                        \
+        name, function, NULL, rig_free, NULL \
+    }
+#define PEER_MID_BYTES PEER_MID >> 8, PEER_MID & 0xff
+#define TOKEN          0xa0, 0xa1, 0xa2, 0xa3 /* of the first message */
+
 enum { FIRST_MID = 1234, PEER_MID = 7000, BODY_MAX = 5000, ROOM_MAX = 5000 };
 
 struct rig {
@@ -115,6 +122,16 @@ static inline void rig_start(void)
     assert_int_equal(estoc_requester_state(&rig.q),
                      ESTOC_REQUESTER_WAITING | ESTOC_REQUESTER_WANT_SEND);
     assert_true(estoc_requester_deadline(&rig.q) <= rig.now);
+}
+
+static inline void rig_put(size_t body_len, uint8_t szx)
+{
+    rig_make(64);
+    rig.call.method = ESTOC_COAP_PUT;
+    rig.call.path[0] = estoc_slice_str("options");
+    rig.call.body = estoc_slice_of(rig.body, body_len);
+    rig.cfg.szx = szx;
+    rig_start();
 }
 
 /* A GET of /status, sent. */
