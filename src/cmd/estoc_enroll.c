@@ -114,7 +114,11 @@ static int choose_key_kind(struct run *r, estoc_key_kind *kind)
 {
     uint16_t format;
     estoc_wishes wishes;
-    estoc_err err = estoc_wishes_read(estoc_client_answer(&r->talk->client, &format), &wishes);
+    estoc_slice attributes = estoc_client_answer(&r->talk->client, &format);
+    if (format != ESTOC_FORMAT_CSRATTRS) { /* none, or not asked for: the answer of /crts */
+        attributes = estoc_slice_of(NULL, 0);
+    }
+    estoc_err err = estoc_wishes_read(attributes, &wishes);
     if (err) {
         return estoc_talk_fail(r->talk, err, "in the answer of /att");
     }
