@@ -376,7 +376,12 @@ estoc_err estoc_csr_build(const estoc_csr_plan *plan, const estoc_signer *signer
     if (plan->challenge_password.len > PASSWORD_MAX) {
         return ESTOC_E_USAGE;
     }
-    estoc_writer w = estoc_writer_of(out);
+    estoc_writer w = estoc_writer_counting();
+    estoc_sig_alg_put(&w, signer->kind); /* before anything is signed */
+    if (w.err) {
+        return w.err;
+    }
+    w = estoc_writer_of(out);
     size_t all = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
     put_info(&w, plan);
     if (!w.err) {

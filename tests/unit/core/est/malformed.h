@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names, keys and certification requests that must be refused, and those that must be taken. The unit
- * tests run over the tables, and they seed the fuzz corpora. The numbers are those of the hard cases.
+ * Names, keys and certification requests that must be refused, and those that must be taken. The
+ * unit tests run over the tables, and they seed the fuzz corpora. Numbers are those of the hard cases.
  */
 #ifndef TESTS_EST_MALFORMED_H
 #define TESTS_EST_MALFORMED_H
+
+#include <estoc/csr.h>
 
 #include "coap/malformed.h"
 
@@ -61,17 +63,17 @@ static const struct malformed_value malformed_names[] = {
     {"212 SEQUENCE",                 ESTOC_E_MALFORMED,
      SEQ(RDN(OID_CN, TLV(0x30, TLV(0x0c, 'd'))))},
     {"212 empty value",              ESTOC_E_MALFORMED, SEQ(RDN(OID_CN, 0x0c, 0x00))},
-    {"212 UTF-8: 0xff",              ESTOC_E_MALFORMED, SEQ(CN('d', 0xff))},
-    {"212 UTF-8: begins in the middle", ESTOC_E_MALFORMED, SEQ(CN(0xa9, 'd'))},
-    {"212 UTF-8: ends in the middle", ESTOC_E_MALFORMED, SEQ(CN('d', 0xc3))},
-    {"212 UTF-8: no continuation",   ESTOC_E_MALFORMED, SEQ(CN(0xc3, 'd'))},
-    {"212 UTF-8: overlong /",        ESTOC_E_MALFORMED, SEQ(CN(0xc0, 0xaf))},
-    {"212 UTF-8: overlong, 3 bytes", ESTOC_E_MALFORMED, SEQ(CN(0xe0, 0x9f, 0xbf))},
-    {"212 UTF-8: overlong, 4 bytes", ESTOC_E_MALFORMED, SEQ(CN(0xf0, 0x8f, 0xbf, 0xbf))},
-    {"212 UTF-8: surrogate D800",    ESTOC_E_MALFORMED, SEQ(CN(0xed, 0xa0, 0x80))},
-    {"212 UTF-8: surrogate DFFF",    ESTOC_E_MALFORMED, SEQ(CN(0xed, 0xbf, 0xbf))},
-    {"212 UTF-8: U+110000",          ESTOC_E_MALFORMED, SEQ(CN(0xf4, 0x90, 0x80, 0x80))},
-    {"212 UTF-8: 5 bytes",           ESTOC_E_MALFORMED, SEQ(CN(0xf8, 0x88, 0x80, 0x80, 0x80))},
+    {"212 UTF-8, 0xff",              ESTOC_E_MALFORMED, SEQ(CN('d', 0xff))},
+    {"212 UTF-8, begins in the middle", ESTOC_E_MALFORMED, SEQ(CN(0xa9, 'd'))},
+    {"212 UTF-8, ends in the middle", ESTOC_E_MALFORMED, SEQ(CN('d', 0xc3))},
+    {"212 UTF-8, no continuation",   ESTOC_E_MALFORMED, SEQ(CN(0xc3, 'd'))},
+    {"212 UTF-8, overlong slash",        ESTOC_E_MALFORMED, SEQ(CN(0xc0, 0xaf))},
+    {"212 UTF-8, overlong, 3 bytes", ESTOC_E_MALFORMED, SEQ(CN(0xe0, 0x9f, 0xbf))},
+    {"212 UTF-8, overlong, 4 bytes", ESTOC_E_MALFORMED, SEQ(CN(0xf0, 0x8f, 0xbf, 0xbf))},
+    {"212 UTF-8, surrogate D800",    ESTOC_E_MALFORMED, SEQ(CN(0xed, 0xa0, 0x80))},
+    {"212 UTF-8, surrogate DFFF",    ESTOC_E_MALFORMED, SEQ(CN(0xed, 0xbf, 0xbf))},
+    {"212 UTF-8, U+110000",          ESTOC_E_MALFORMED, SEQ(CN(0xf4, 0x90, 0x80, 0x80))},
+    {"212 UTF-8, 5 bytes",           ESTOC_E_MALFORMED, SEQ(CN(0xf8, 0x88, 0x80, 0x80, 0x80))},
     {"212 NUL",                      ESTOC_E_MALFORMED, SEQ(CN('d', 0, 'e'))},
     {"212 newline",                  ESTOC_E_MALFORMED, SEQ(CN('d', '\n'))},
     {"212 escape",                   ESTOC_E_MALFORMED, SEQ(CN(0x1b, '[', 'm'))},
@@ -107,7 +109,8 @@ static const struct wellformed_name wellformed_names[] = {
     {"O twice",              "O=a,O=b",
      SEQ(RDN(OID_O, TLV(0x0c, 'b')), RDN(OID_O, TLV(0x0c, 'a')))},
     {"serialNumber",         "serialNumber=1 '()\\+\\,-./:\\=?",
-     SEQ(RDN(OID_SERIAL, TLV(0x13, '1', ' ', '\'', '(', ')', '+', ',', '-', '.', '/', ':', '=', '?')))},
+     SEQ(RDN(OID_SERIAL,
+             TLV(0x13, '1', ' ', '\'', '(', ')', '+', ',', '-', '.', '/', ':', '=', '?')))},
     {"IA5String",            "emailAddress=a@b",
      SEQ(RDN(OID_EMAIL, TLV(0x16, 'a', '@', 'b')))},
     {"2, 3 and 4 bytes",     "CN=\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x91",
@@ -218,6 +221,73 @@ static const struct malformed_value malformed_algorithms[] = {
      BYTES(0x30, 0x05, 0x06, 0x03, 0x2b, 0x65)},
     {"NULL instead of the OID",      ESTOC_E_MALFORMED,   SEQ(0x05, 0x00)},
     {"227 OID begins with 0x80",     ESTOC_E_MALFORMED,   SEQ(TLV(0x06, 0x80, 0x65, 0x70))},
+};
+
+/* ---- requests: bytes that are none; more of them in forged.h ---- */
+
+static const struct malformed_value malformed_requests[] = {
+    {"no bytes",                     ESTOC_E_TRUNCATED,   {NULL, 0}},
+    {"a tag alone",                  ESTOC_E_TRUNCATED,   BYTES(0x30)},
+    {"4 GiB less a byte",            ESTOC_E_TRUNCATED,   BYTES(0x30, 0x84, 0xff, 0xff, 0xff, 0xff)},
+    {"an empty SEQUENCE",            ESTOC_E_MALFORMED,   BYTES(0x30, 0x00)},
+    {"an empty SET",                 ESTOC_E_MALFORMED,   BYTES(0x31, 0x00)},
+    {"201 indefinite length",        ESTOC_E_MALFORMED,   BYTES(0x30, 0x80, 0x00, 0x00)},
+    {"201 length in two bytes",      ESTOC_E_MALFORMED,   BYTES(0x30, 0x81, 0x02, 0x05, 0x00)},
+    {"three NULLs",                  ESTOC_E_MALFORMED,   SEQ(0x05, 0x00, 0x05, 0x00, 0x05, 0x00)},
+    {"info empty",                   ESTOC_E_MALFORMED,   SEQ(0x30, 0x00, 0x30, 0x00, BITS(0))},
+    {"info in a SET",                ESTOC_E_MALFORMED,   SEQ(0x31, 0x00, 0x30, 0x00, BITS(0))},
+    {"PEM",                          ESTOC_E_MALFORMED,   TEXT("-----BEGIN CERTIFICATE REQUEST-----\nMIIB")},
+    {"base64",                       ESTOC_E_TRUNCATED,   TEXT("MIIBizCCATECAQAwXDEL")},
+    {"231 a certificate",            ESTOC_E_MALFORMED,   VECTOR(openssl_certificate)},
+    {"231 an OCSP request",          ESTOC_E_MALFORMED,   VECTOR(openssl_ocsp)},
+    {"231 a private key in PKCS 8",  ESTOC_E_MALFORMED,   VECTOR(openssl_pkcs8)},
+    {"204 P-256 by parameters",      ESTOC_E_UNSUPPORTED, VECTOR(openssl_explicit)},
+    {"202 P-256 compressed",         ESTOC_E_UNSUPPORTED, VECTOR(openssl_compressed)},
+    {"206 P-521",                    ESTOC_E_UNSUPPORTED, VECTOR(openssl_p521)},
+    {"206 secp256k1",                ESTOC_E_UNSUPPORTED, VECTOR(openssl_secp256k1)},
+    {"206 DSA",                      ESTOC_E_UNSUPPORTED, VECTOR(openssl_dsa)},
+    {"199 ECDSA with SHA-1",         ESTOC_E_UNSUPPORTED, VECTOR(openssl_sha1)},
+    {"199 RSASSA-PSS",               ESTOC_E_UNSUPPORTED, VECTOR(openssl_rsa_pss)},
+};
+
+/* Requests of others, and what is in them. */
+struct wellformed_request {
+    const char *name;
+    estoc_slice bytes;
+    estoc_key_kind key;
+    estoc_sig_kind sig;
+    const char *subject;
+    const char *password; /* NULL: none */
+    size_t extensions, san_len, signature_len;
+};
+
+#define SUBJECT "serialNumber=0042,CN=dev-1,O=Beispiel GmbH,C=DE"
+#define LINKED  "J3VhGNiXoPdmdeE3RyVz5qwA5Sk0eYO9mNhVYW+hFwI="
+
+static const struct wellformed_request wellformed_requests[] = {
+    {"RFC 9148 A.2", VECTOR(rfc9148_a2_request), ESTOC_KEY_P256, ESTOC_SIG_ECDSA_SHA256,
+     "serialNumber=Wt1234,OU=IoT,O=example Inc,L=LA,ST=CA,C=US",
+     "vCv0)*&JKJ;\xc3\xa2\xc2\x80\xc2\x99/><.,=knv43##@= Nx~`", 1, 35, 71},
+    {"RFC 9148 A.3", VECTOR(rfc9148_a3_request), ESTOC_KEY_P256, ESTOC_SIG_ECDSA_SHA256,
+     "O=skg example", NULL, 0, 0, 71},
+    {"OpenSSL P-256", VECTOR(openssl_p256), ESTOC_KEY_P256, ESTOC_SIG_ECDSA_SHA256,
+     SUBJECT, NULL, 0, 0, 72},
+    {"OpenSSL P-256, an empty subject", VECTOR(openssl_p256_empty), ESTOC_KEY_P256,
+     ESTOC_SIG_ECDSA_SHA256, "", NULL, 0, 0, 71},
+    {"OpenSSL P-256, SAN", VECTOR(openssl_p256_san), ESTOC_KEY_P256, ESTOC_SIG_ECDSA_SHA256,
+     SUBJECT, NULL, 1, 89, 72},
+    {"OpenSSL P-256, password", VECTOR(openssl_p256_password), ESTOC_KEY_P256,
+     ESTOC_SIG_ECDSA_SHA256, SUBJECT, LINKED, 0, 0, 72},
+    {"OpenSSL P-256, all", VECTOR(openssl_p256_all), ESTOC_KEY_P256, ESTOC_SIG_ECDSA_SHA256,
+     SUBJECT, LINKED, 4, 50, 70},
+    {"OpenSSL P-384, SAN", VECTOR(openssl_p384_san), ESTOC_KEY_P384, ESTOC_SIG_ECDSA_SHA384,
+     SUBJECT, NULL, 1, 89, 104},
+    {"OpenSSL Ed25519, SAN", VECTOR(openssl_ed25519_san), ESTOC_KEY_ED25519, ESTOC_SIG_ED25519,
+     SUBJECT, NULL, 1, 89, 64},
+    {"OpenSSL Ed25519, all", VECTOR(openssl_ed25519_all), ESTOC_KEY_ED25519, ESTOC_SIG_ED25519,
+     SUBJECT, LINKED, 4, 50, 64},
+    {"OpenSSL RSA 2048, all", VECTOR(openssl_rsa2048_all), ESTOC_KEY_RSA, ESTOC_SIG_RSA_SHA256,
+     SUBJECT, LINKED, 1, 89, 256},
 };
 
 /* clang-format on */
