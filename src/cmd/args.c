@@ -114,6 +114,9 @@ static size_t translate(const estoc_usage *u, struct option *longs, char *shorts
                             NULL, FIRST + (int)n};
         if (a->letter != 0) {
             *s++ = a->letter;
+            if (a->kind != ESTOC_ARG_FLAG) {
+                *s++ = ':'; /* it takes a value */
+            }
         }
     }
     *s = '\0';
@@ -156,7 +159,7 @@ static int one_option(const estoc_usage *u, int c, char **argv, bool *given)
 int estoc_args_parse(const estoc_usage *u, int argc, char **argv, const char **positional)
 {
     struct option longs[OPTIONS_MAX + 3];
-    char shorts[OPTIONS_MAX + 3];
+    char shorts[2 * OPTIONS_MAX + 3];
     bool given[OPTIONS_MAX] = {false};
     size_t n = translate(u, longs, shorts);
     int c;
