@@ -104,7 +104,7 @@ static void take_alt_name(estoc_cert *cert, estoc_reader *r)
     estoc_reader in = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
     size_t n = 0;
     estoc_der el;
-    for (; !in.err && estoc_reader_left(&in) > 0 && estoc_der_next(&in, &el); n++) {
+    for (; estoc_reader_left(&in) > 0 && estoc_der_next(&in, &el); n++) {
         unsigned choice = el.tag & 0x1fu;
         if (el.tag >> 6 != 2 || choice > 8 || (el.tag >> 5 & 1u) != (constructed >> choice & 1u)) {
             estoc_reader_fail(&in, ESTOC_E_MALFORMED);
@@ -134,7 +134,7 @@ static void take_ext_usage(estoc_cert *cert, estoc_reader *r)
     do {
         estoc_slice oid = estoc_der_oid(&in);
         cert->cmc_ra |= estoc_slice_eq(oid, estoc_slice_of(cmc_ra, sizeof cmc_ra));
-    } while (!in.err && estoc_reader_left(&in) > 0);
+    } while (estoc_reader_left(&in) > 0);
     leave(r, &in);
 }
 

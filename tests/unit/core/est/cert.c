@@ -253,11 +253,15 @@ static void versions(void **state)
     (void)state;
     static const uint8_t v2[] = {DER(0xa0, DER(0x02, 1))};
     static const uint8_t ids[] = {DER(0x81, 0, 1)};
+    static const uint8_t v1[] = {DER(0xa0, DER(0x02, 0))};
+    static const uint8_t v4[] = {DER(0xa0, DER(0x02, 3))};
     estoc_slice none = {NULL, 0};
     assert_int_equal(parse_version(none, none), 0);
     assert_int_equal(parse_version(SLICE(v2), none), 0);
     assert_int_equal(parse_version(SLICE(v2), SLICE(ids)), 0);
     assert_int_equal(parse_version(none, SLICE(ids)), ESTOC_E_MALFORMED);
+    assert_int_equal(parse_version(SLICE(v1), none), ESTOC_E_MALFORMED); /* the default, written */
+    assert_int_equal(parse_version(SLICE(v4), none), ESTOC_E_MALFORMED);
 }
 
 static void unknown_signature(void **state)

@@ -16,6 +16,8 @@ static estoc_err walk(estoc_slice der, size_t *n)
     *n = 0;
     estoc_err err = estoc_csrattrs_begin(der, &r);
     while (*n < ATTRS && estoc_csrattrs_next(&r, &attrs[*n])) {
+        assert_int_equal(r.err, 0);
+        assert_true(attrs[*n].oid.len > 0);
         ++*n;
     }
     if (err) {
