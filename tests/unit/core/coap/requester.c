@@ -159,6 +159,21 @@ static void late_caller(void **state)
     assert_int_equal(estoc_requester_traffic(&rig.q)->retransmitted, 0);
 }
 
+/* The last copy went late: that does not put off the end. */
+static void late_for_the_last_copy(void **state)
+{
+    (void)state;
+    size_t len;
+    rig_make(64);
+    rig.cfg.tx.max_retransmit = 1;
+    rig_start();
+    expect("CON 1234 GET /status");
+    rig.now += 5000;
+    expect("CON 1234 GET /status");
+    rig.now += 1000;
+    assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+}
+
 static void the_answer_comes_late(void **state)
 {
     (void)state;
@@ -434,6 +449,17 @@ static void answers_out_of_time(void **state)
     assert_done(ESTOC_COAP_CONTENT, 9);
 }
 
+/* Nothing has been acknowledged yet, not even number 0. */
+static void message_id_zero(void **state)
+{
+    (void)state;
+    rig_get();
+    expect("CON 1234 GET /status");
+    static const uint8_t stranger[] = {0x41, 0x45, 0x00, 0x00, 0x01};
+    assert_int_equal(input(SLICE(stranger)), 0);
+    expect("RST 0 EMPTY");
+}
+
 /* One ID, first of a response, then of other messages: only the response is a duplicate. */
 static void reused_message_id(void **state)
 {
@@ -473,6 +499,7 @@ int main(void)
         TEST("every option of a request", every_option),
         TEST("C6 times of retransmission", retransmission_times),
         TEST("C6 a late caller misses what was due", late_caller),
+        TEST("C6 a caller late for the last copy", late_for_the_last_copy),
         TEST("an answer that comes late", the_answer_comes_late),
         TEST("the timer starts with the first copy", the_timer_starts_with_the_first_copy),
         TEST("other transmission parameters", other_parameters),
@@ -486,6 +513,7 @@ int main(void)
         TEST("reset by the peer", reset_by_the_peer),
         TEST("C2 what does not belong is reset or ignored", strangers),
         TEST("74 answers out of time", answers_out_of_time),
+        TEST("74 a stranger with message ID 0", message_id_zero),
         TEST("a message ID used again", reused_message_id),
         TEST("an acknowledgement and a reset at once", acknowledgement_and_reset_at_once),
     };

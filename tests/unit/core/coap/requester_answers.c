@@ -179,6 +179,14 @@ static void valid_has_no_payload(void **state)
         assert_int_equal(reply->max_age_s, 9);
         assert_int_equal(rig.room[0], 0x5a);
     }
+    /* nor has it that of the call before */
+    rig_get();
+    expect("CON 1234 GET /status");
+    said("ACK 2.05 +9");
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    expect("CON 1235 GET /status");
+    said("ACK 2.03");
+    assert_done(ESTOC_COAP_VALID, 0);
 }
 
 static void continue_with_nothing_to_continue(void **state)

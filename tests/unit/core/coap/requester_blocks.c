@@ -126,6 +126,61 @@ static void figure_11(void **state)
     assert_done(ESTOC_COAP_CHANGED, 256);
 }
 
+/* The body is through: what a later answer says of its blocks has no meaning. */
+static void block1_in_a_later_answer(void **state)
+{
+    (void)state;
+    rig_make(100);
+    rig_post(100);
+    rig.cfg.szx = 2;
+    rig_start();
+    expect("CON 1234 POST /soap 1:0/1/64 size1=100 +64");
+    said("ACK 2.31 1:0/1/64");
+    expect("CON 1235 POST /soap 2:0/0/64 1:1/0/64 +36");
+    said("ACK 2.04 2:0/1/64 1:1/0/64 +64");
+    expect("CON 1236 POST /soap 2:1/0/64");
+    said("ACK 2.04 2:1/0/64 1:9/0/64 +3");
+    assert_done(ESTOC_COAP_CHANGED, 67);
+}
+
+/* Whatever came before, in whatever state it was left. */
+static void the_next_call_begins_afresh(void **state)
+{
+    (void)state;
+    size_t len;
+    rig_make(100);
+    rig_post(100);
+    rig.cfg.szx = 2;
+    rig_start();
+    expect("CON 1234 POST /soap 1:0/1/64 size1=100 +64");
+    said("ACK 2.31 1:0/1/64");
+    expect("CON 1235 POST /soap 2:0/0/64 1:1/0/64 +36");
+    said("ACK 2.04 etag=e ct=281 2:0/1/64 1:1/0/64 +64");
+    estoc_call small = rig.call;
+    small.body = estoc_slice_of(rig.body, 10);
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &small), 0);
+    expect("CON 1237 POST /soap 2:0/0/64 +10");
+    rig.now += 62000;
+    assert_int_equal(output(&len), ESTOC_E_TIMEOUT);
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &small), 0);
+    assert_waiting();
+    expect("CON 1238 POST /soap 2:0/0/64 +10");
+    for (int i = 0; i < 4; i++) { /* as many copies as ever */
+        rig.now += 2000u << i;
+        expect("CON 1238 POST /soap 2:0/0/64 +10");
+    }
+    said("ACK 2.04 +100");
+    const estoc_reply *reply = assert_done(ESTOC_COAP_CHANGED, 100);
+    assert_int_equal(reply->etag_len, 0);
+    assert_int_equal(reply->content_format, ESTOC_FORMAT_NONE);
+    assert_int_equal(estoc_requester_start(&rig.q, rig.now, &rig.call), 0);
+    expect("CON 1239 POST /soap 1:0/1/64 size1=100 +64");
+    said("ACK 2.31 1:0/1/64");
+    expect("CON 1240 POST /soap 2:0/0/64 1:1/0/64 +36");
+    said("ACK 2.04 1:1/0/64 +100"); /* all the room is there again */
+    assert_done(ESTOC_COAP_CHANGED, 100);
+}
+
 /* ---- the examples of RFC 9148 ---- */
 
 static void rfc9148_b1(void **state)
@@ -429,6 +484,8 @@ int main(void)
         TEST("RFC 7959 Figure 8", figure_8),
         TEST("149 RFC 7959 Figure 9", figure_9),
         TEST("RFC 7959 Figure 11", figure_11),
+        TEST("Block1 in a later answer", block1_in_a_later_answer),
+        TEST("the next call begins afresh", the_next_call_begins_afresh),
         TEST("RFC 9148 B.1", rfc9148_b1),
         TEST("RFC 9148 B.1 in bytes", rfc9148_b1_bytes),
         TEST("RFC 9148 B.2", rfc9148_b2),

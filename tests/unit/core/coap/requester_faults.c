@@ -236,6 +236,15 @@ static void faulty_continue(void **state)
     }
 }
 
+/* Of which block, even if it can only be the first? */
+static void continue_without_block1(void **state)
+{
+    (void)state;
+    rig_put(300, 2);
+    expect("CON 1234 PUT /options 1:0/1/64 size1=300 +64");
+    assert_int_equal(says("ACK 2.31"), ESTOC_E_BLOCK);
+}
+
 static void faulty_end(void **state)
 {
     (void)state;
@@ -404,6 +413,7 @@ int main(void)
         TEST("Max-Age of blocks", max_age_of_blocks),
         TEST("refused in the midst of an answer", refused_in_the_midst),
         TEST("131 a faulty answer to a block", faulty_continue),
+        TEST("131 2.31 without Block1", continue_without_block1),
         TEST("a faulty answer to the last block", faulty_end),
         TEST("sloppy answers to blocks", sloppy_continue),
         TEST("refused at the first block", refused_at_once),

@@ -123,6 +123,7 @@ static void zeroed(void **state)
     assert_int_equal(estoc_requester_reply(&zero)->code, 0);
     assert_int_equal(estoc_requester_error(&zero), 0);
     assert_int_equal(estoc_requester_input(&zero, 1, SLICE(ping)), 0);
+    assert_int_equal(estoc_requester_output(&zero, 1, (estoc_buf){out, 3}, &len), ESTOC_E_SPACE);
     assert_int_equal(estoc_requester_traffic(&zero)->received, 1);
 }
 
