@@ -10,11 +10,13 @@
 #include "coap/wellformed.h"
 #include "est/answers.h"
 
+#include "seeds.h"
+
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static const char *corpus;
 
-static void put(const char *target, const char *kind, const char *row, estoc_slice bytes)
+void put(const char *target, const char *kind, const char *row, estoc_slice bytes)
 {
     char name[100];
     char path[4096];
@@ -154,5 +156,6 @@ int main(int argc, char **argv)
         put("link", "good", queries[i].name, queries[i].bytes);
     }
     put_answers();
+    put_requests();
     return 0;
 }
