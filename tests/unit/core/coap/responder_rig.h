@@ -279,7 +279,8 @@ static inline size_t write_block(estoc_coap_writer *cw, const char *word)
     uint8_t szx = size == 2048 ? 7 : estoc_block_szx_for(size);
     uint32_t value = num << 4 | (more != 0 ? 8u : 0) | szx;
     estoc_coap_write_uint(cw, kind == 1 ? ESTOC_OPT_BLOCK1 : ESTOC_OPT_BLOCK2, value);
-    return kind == 1 ? (size_t)num * size : 0;
+    size_t from = (size_t)num * size;
+    return kind == 1 && from < BODY_MAX - 2048 ? from : 0;
 }
 
 static inline void write_word(estoc_coap_writer *cw, char *word, size_t *from)

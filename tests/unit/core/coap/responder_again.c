@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Duplicates, late answers, and requests that come meanwhile.     RFC 7252 sections 4.2, 4.5, 5.2.2
+ */
+#include "coap/responder_rig.h"
+
+enum { CHANGED = ESTOC_COAP_CHANGED, CONTENT = ESTOC_COAP_CONTENT };
+
+/* ---- C1: duplicates ---- */
+
+static void duplicate_post(void **state)
+{
+    (void)state;
+    ask("CON 1 POST /a +30");
+    owner_says(CHANGED, 500);
+    output();
+    uint8_t first[600];
+    size_t len = rig.got_len;
+    memcpy(first, rig.got, len);
+    for (unsigned i = 1; i <= 5; i++) {
+        ask_again();
+        expect_bytes(estoc_slice_of(first, len));
+        expect_nothing();
+        assert_int_equal(rig.r.traffic.retransmitted, i);
+    }
+    assert_int_equal(rig.raised, 1);
+    rig.now += ESTOC_LIFETIME_MS - 1;
+    ask_again();
+    expect_bytes(estoc_slice_of(first, len));
+    rig.now += 1; /* after EXCHANGE_LIFETIME a message ID may come anew */
+    ask_again();
+    assert_int_equal(rig.raised, 2);
+    owner_says(CHANGED, 0);
+}
+
+/* HC 77 */
+static void duplicate_while_pending(void **state)
+{
+    (void)state;
+    ask("CON 1 POST /a +30");
+    for (int i = 0; i < 4; i++) {
+        ask_again();
+        expect_nothing();
+    }
+    wait_until_deadline(1000);
+    expect("ACK 1 0.00");
+    ask_again();
+    expect("ACK 1 0.00");
+    rig.now += 2 * ESTOC_LIFETIME_MS; /* however long it takes */
+    ask_again();
+    expect("ACK 1 0.00");
+    expect_nothing();
+    owner_says(CHANGED, 30);
+    expect("CON 20480 for 1 2.04 ct=281 +30");
+    assert_int_equal(rig.raised, 1);
+}
+
+/* Row 82: once it is acknowledged, the answer never comes in an ACK. */
+static void duplicate_after_separate(void **state)
+{
+    (void)state;
+    ask("CON 1 POST /a 1:0/0/64 +30");
+    rig.now += 1000;
+    expect("ACK 1 0.00");
+    owner_says(CHANGED, 100);
+    expect("CON 20480 for 1 2.04 etag=# ct=281 2:0/1/64 1:0/0/64 +64");
+    ask_again();
+    expect("ACK 1 0.00");
+    input(estoc_slice_of("\x60\x00\x50\x00", 4));
+    ask_again();
+    expect("ACK 1 0.00");
+    assert_int_equal(rig.raised, 1);
+}
+
+/* Far more message IDs than are remembered: those of requests that changed something stay longest. */
+static void many_messages(void **state)
+{
+    (void)state;
+    char text[60];
+    for (unsigned mid = 0; mid < 40; mid++) {
+        snprintf(text, sizeof text, "CON %u POST /a +1", mid);
+        rig.now++;
+        ask(text);
+        owner_says(CHANGED, 0);
+        output();
+    }
+    for (unsigned mid = 1000; mid < 3000; mid++) {
+        snprintf(text, sizeof text, "CON %u GET /a", mid);
+        rig.now++;
+        ask(text);
+        owner_says(CONTENT, 0);
+        output();
+        if (rig.owners_n + 2 > OWNERS_MAX) {
+            assert_int_equal(answers_out(), 0);
+            rig.owners_n = 0;
+            memset(rig.owners, 0, sizeof rig.owners);
+        }
+    }
+    assert_int_equal(rig.raised, 2040);
+    for (unsigned mid = 0; mid < 40; mid++) {
+        snprintf(text, sizeof text, "CON %u POST /a +1", mid);
+        ask(text);
+        output();
+        expect_no_request();
+    }
+    for (unsigned mid = 2976; mid < 3000; mid++) { /* and the latest of the others */
+        snprintf(text, sizeof text, "CON %u GET /a", mid);
+        ask(text);
+        output();
+        expect_no_request();
+    }
+    assert_int_equal(rig.raised, 2040);
+    for (unsigned mid = 5000; mid < 5070; mid++) { /* only then the oldest of them go */
+        snprintf(text, sizeof text, "CON %u POST /a +1", mid);
+        ask(text);
+        expect_request("POST /a +1");
+        rig.now++;
+        owner_says(CHANGED, 0);
+        output();
+    }
+    ask("CON 5006 POST /a +1");
+    expect("ACK 5006 2.04 ct=281");
+    assert_int_equal(rig.raised, 2110);
+}
+
+/* The room for replies is smaller than what is sent. A POST does not act again for that. */
+static void replies_gone(void **state)
+{
+    (void)state;
+    rig.cfg.replies.cap = ESTOC_REPLIES_MIN;
+    rig_start();
+    ask("CON 1 POST /a +1");
+    owner_says(CHANGED, 700);
+    expect("ACK 1 2.04 ct=281 +700");
+    ask("CON 2 GET /a");
+    owner_says(CONTENT, 700);
+    expect("ACK 2 2.05 ct=281 +700");
+    ask("CON 3 GET /b");
+    owner_says(CONTENT, 700);
+    expect("ACK 3 2.05 ct=281 +700");
+    ask_again(); /* the last one is there */
+    expect("ACK 3 2.05 ct=281 +700");
+    unsigned raised = rig.raised;
+    ask("CON 1 POST /a +1");
+    expect_nothing();
+    expect_no_request();
+    ask("CON 2 GET /a"); /* safe to serve anew */
+    expect_request("GET /a");
+    assert_int_equal(rig.raised, raised + 1);
+    owner_says(CONTENT, 10);
+    expect("ACK 2 2.05 ct=281 +10");
+    ask_again();
+    expect("ACK 2 2.05 ct=281 +10");
+}
+
+/* Replies of many sizes: no byte of what was kept before them is left. */
+static void flood(unsigned mid)
+{
+    char text[60];
+    for (size_t len = 300; len <= 900; len += 30) {
+        snprintf(text, sizeof text, "CON %u GET /b", mid++);
+        ask(text);
+        owner_says(CONTENT, len);
+        output();
+    }
+}
+
+static void replies_gone_but_known(void **state)
+{
+    (void)state;
+    rig.cfg.replies.cap = ESTOC_REPLIES_MIN;
+    rig_start();
+    ask_expect("CON 1 POST /a 1:0/1/64 +64", "ACK 1 2.31 1:0/1/64");
+    flood(100);
+    ask_expect("CON 1 POST /a 1:0/1/64 +64", "ACK 1 2.31 1:0/1/64");
+    ask("CON 2 POST /a 2:0/0/32 1:1/0/64 +60");
+    expect_request("POST /a +124");
+    owner_says(CHANGED, 100);
+    expect("ACK 2 2.04 etag=# ct=281 2:0/1/32 1:1/0/64 +32");
+    flood(200);
+    unsigned raised = rig.raised;
+    ask_expect("CON 2 POST /a 2:0/0/32 1:1/0/64 +60",
+               "ACK 2 2.04 etag=# ct=281 2:0/1/32 1:1/0/64 +32");
+    ask("CON 1 POST /a 1:0/1/64 +64"); /* its body is not in assembly any more: no new one begins */
+    expect_nothing();
+    assert_int_equal(rig.bodies, 0);
+    assert_int_equal(rig.raised, raised);
+}
+
+/* ---- L1: separate responses ---- */
+
+static void in_time(void **state)
+{
+    (void)state;
+    ask("CON 1 GET /a");
+    assert_int_equal(estoc_responder_deadline(&rig.r), rig.now + 1000);
+    rig.now += 999;
+    expect_nothing();
+    owner_says(CONTENT, 10);
+    expect("ACK 1 2.05 ct=281 +10");
+    assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
+    rig.now += 5000;
+    expect_nothing();
+}
+
+static void late(void **state)
+{
+    (void)state;
+    static const uint16_t jitter[] = {0, 0xffff, 0x8000};
+    static const unsigned first[] = {2000, 3000, 2500};
+    rig.cfg.ack_delay_ms = 50;
+    for (unsigned i = 0; i < COUNT(jitter); i++) {
+        rig_start();
+        rig.jitter = jitter[i];
+        ask("CON 1 GET /a");
+        wait_until_deadline(50);
+        expect("ACK 1 0.00");
+        expect_nothing();
+        assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
+        rig.now += 7000;
+        owner_says(CONTENT, 10);
+        assert_int_equal(estoc_responder_state(&rig.r), ESTOC_RESPONDER_WANT_SEND);
+        expect("CON 20480 for 1 2.05 ct=281 +10");
+        expect_nothing();
+        for (unsigned n = 0; n < 4; n++) { /* RFC 7252 section 4.2 */
+            wait_until_deadline(first[i] << n);
+            expect("CON 20480 for 1 2.05 ct=281 +10");
+            expect_nothing();
+        }
+        assert_int_equal(rig.r.traffic.retransmitted, 4);
+        wait_until_deadline(first[i] << 4);
+        expect_nothing(); /* and no more: row 86 */
+        assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
+    }
+}
+
+static void late_without_random(void **state)
+{
+    (void)state;
+    ask("CON 1 GET /a");
+    rig.now += 1000;
+    expect("ACK 1 0.00");
+    rig.random_fails = true;
+    owner_says(CONTENT, 10);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    wait_until_deadline(3000);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+}
+
+static void stopped_by(uint8_t first_byte, bool stops)
+{
+    rig_make(NULL);
+    ask("CON 1 GET /a");
+    rig.now += 1000;
+    expect("ACK 1 0.00");
+    owner_says(CONTENT, 10);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    input(estoc_slice_of("\x60\x00\x50\x01", 4)); /* another message's */
+    input(estoc_slice_of("\x60\x00\x4f\xff", 4));
+    wait_until_deadline(2000);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    const uint8_t end[] = {first_byte, 0x00, 0x50, 0x00};
+    input(SLICE(end));
+    expect_nothing();
+    assert_int_equal(estoc_responder_deadline(&rig.r), stops ? ESTOC_NEVER : rig.now + 4000);
+    rig.now += 100000;
+    output();
+    assert_int_equal(rig.got_len > 0, !stops);
+    rig_free(NULL);
+}
+
+static void acknowledged_or_reset(void **state)
+{
+    (void)state;
+    stopped_by(0x60, true);
+    stopped_by(0x70, true);  /* row 84 */
+    stopped_by(0x61, false); /* malformed: with a token that is not there */
+}
+
+/* A later one takes the place of the one before: one outstanding interaction. */
+static void two_late(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char text[60];
+        snprintf(text, sizeof text, "CON %u GET /a", i + 1);
+        ask(text);
+        rig.now += 1000;
+        output();
+        assert_int_equal(rig.got_len, 4);
+        owner_says(CONTENT, 10);
+        snprintf(text, sizeof text, "CON %u for %u 2.05 ct=281 +10", OUR_MID + i, i + 1);
+        expect(text);
+    }
+    rig.now += 3000;
+    expect("CON 20481 for 2 2.05 ct=281 +10");
+    expect_nothing();
+}
+
+/* HC 194 */
+static void pipelined(void **state)
+{
+    (void)state;
+    ask("CON 1 GET /a");
+    ask_expect("CON 2 GET /b", "ACK 2 5.03 age=2 \"another request is being answered\"");
+    ask_expect("CON 3 POST /b +10", "ACK 3 5.03 age=2 \"another request is being answered\"");
+    ask_expect("CON 4 POST /b 1:0/1/64 +64",
+               "ACK 4 5.03 age=2 1:0/0/64 \"another request is being answered\"");
+    ask_expect("NON 5 GET /b", "NON 20480 for 5 5.03 age=2 \"another request is being answered\"");
+    ask_expect("CON 6 EMPTY", "RST 6 0.00");
+    assert_int_equal(rig.rooms, 0);
+    rig.refuse = "no such resource";
+    rig.refuse_code = ESTOC_COAP_NOT_FOUND;
+    ask_expect("CON 7 GET /none", "ACK 7 4.04 \"no such resource\"");
+    rig.refuse = NULL;
+    expect_request("GET /a");
+    owner_says(CONTENT, 10);
+    expect("ACK 1 2.05 ct=281 +10");
+    ask_expect("CON 2 GET /b", "ACK 2 5.03 age=2 \"another request is being answered\"");
+    ask("CON 8 GET /b"); /* asked anew it is served */
+    owner_says(CONTENT, 20);
+    expect("ACK 8 2.05 ct=281 +20");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_RIG("C1 76 a repeated CON gets the identical bytes", duplicate_post),
+        IN_RIG("C1 77 duplicates while the answer is pending", duplicate_while_pending),
+        IN_RIG("L1 82 duplicates after a separate response", duplicate_after_separate),
+        IN_RIG("C1 more messages than are remembered", many_messages),
+        IN_RIG("C1 a reply that is not kept any more", replies_gone),
+        IN_RIG("C1 a reply that is not kept but known", replies_gone_but_known),
+        IN_RIG("L1 an answer in time rides on the ACK", in_time),
+        IN_RIG("L1 a late answer is a CON, sent until acknowledged", late),
+        IN_RIG("L1 a late answer without a random source", late_without_random),
+        cmocka_unit_test(acknowledged_or_reset),
+        IN_RIG("L1 a second late answer", two_late),
+        IN_RIG("194 a second request meanwhile", pipelined),
+    };
+    return cmocka_run_group_tests_name("responder_again", tests, NULL, NULL);
+}
