@@ -256,8 +256,9 @@ estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_
     if (err == ESTOC_E_UNSUPPORTED) {
         return refuse(why, err, "X3", "the key or the signature's algorithm is not supported");
     }
-    if (err) {
-        return refuse(why, err, "E4", "not a PKCS#10 request in DER, or not a strict one");
+    if (err) { /* too long a name in it is no "entity too large". C4 */
+        return refuse(why, err == ESTOC_E_LIMIT ? ESTOC_E_MALFORMED : err, "E4",
+                      "not a PKCS#10 request in DER, or not a strict one");
     }
     /* What costs little first: a signature is checked only for what would be granted. */
     err = check_names(p, &csr, why);
