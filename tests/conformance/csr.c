@@ -312,7 +312,9 @@ static void odd_names(void **state)
         der_wrap(&name, 0x30);
         csr_build(&(csr_parts){.key = key, .subject = &name}, &csr);
         uint8_t code = code_for(&csr);
-        assert_true(code == CODE(4, 0) || code == CODE(4, 3));
+        if (code != CODE(4, 0) && code != CODE(4, 3)) {
+            fail_msg("name %zu: %u.%02u", i, code >> 5, code & 31);
+        }
     }
     assert_int_equal(issued(server), before);
 }
