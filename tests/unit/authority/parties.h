@@ -8,6 +8,8 @@
 
 #include "../crypto/folder.h"
 
+#include <estoc/coap.h>
+
 #include <estoc/csr.h>
 
 #include "ca.h"
