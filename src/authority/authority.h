@@ -38,7 +38,9 @@ typedef struct estoc_authority_ops {
     const estoc_blobs *(*anchors)(estoc_authority *a, const char *profile);
     /** CsrAttrs, DER; empty if none are configured. Lives as long as the authority. */
     estoc_slice (*attributes)(estoc_authority *a, const char *profile);
-    /** @return 0, and done() will be called; ESTOC_E_BUSY or ESTOC_E_MEMORY, and it will not */
+    /** @return 0, and done() will be called; or an error, and it will not: ESTOC_E_BUSY or
+     *          ESTOC_E_MEMORY; ESTOC_E_NOT_FOUND (no such profile); ESTOC_E_TRUNCATED (no request);
+     *          ESTOC_E_UNTRUSTED (no client certificate)                                           */
     estoc_err (*enroll)(estoc_authority *a, const estoc_enrollment *e);
     /** Finish what is queued, then stop and free. No enroll() may come after. */
     void (*close)(estoc_authority *a);

@@ -160,7 +160,10 @@ static estoc_err enroll(estoc_authority *a, const estoc_enrollment *e)
     if (profile == NULL) {
         return ESTOC_E_NOT_FOUND;
     }
-    if (e->client_cert.len == 0 || e->csr.len == 0) {
+    if (e->client_cert.len == 0) { /* D2: the handshake should not have let this come so far */
+        return ESTOC_E_UNTRUSTED;
+    }
+    if (e->csr.len == 0) {
         return ESTOC_E_TRUNCATED;
     }
     estoc_job *j = new_job(profile, e);
