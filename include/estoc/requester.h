@@ -4,9 +4,9 @@
  * with exponential back-off, in blocks both ways, with a separate response if the server is slow.
  * RFC 7252 sections 4 and 5, RFC 7959.
  *
- * A response that another rule does not rule out is an answer, errors included, with two exceptions: 4.08
- * to a body in blocks sends it once more from the start, 4.13 that asks for (smaller) blocks sends it
- * in such (RFC 7959 section 2.9).
+ * Any response is the answer, errors included, but for two that RFC 7959 section 2.9 gives a meaning:
+ * 4.08 to a body in blocks sends it once more from its start; 4.13 that leaves room for blocks, or
+ * asks for smaller ones, sends it in such.
  *
  * Drive it: start() once; then whenever state has WANT_SEND or the deadline has passed, call
  * output() until it gives 0 bytes; hand each datagram that arrives to input(). Done or failed shows
