@@ -11,8 +11,7 @@
 
 enum {
     COPIES_MAX = 5, /* X5: of a flight that is not answered */
-    TIMEOUT_MAX_MS = 60000,
-    EARLY_MAX = 16 /* records: OpenSSL keeps each in 17 KB until the handshake is done */
+    TIMEOUT_MAX_MS = 60000
 };
 
 /* -------------------------------------------------------------------------------- retransmission */
@@ -134,31 +133,6 @@ void estoc_dtls_free(estoc_dtls *d)
     free(d);
 }
 
-/* ----------------------------------------------------------------------------- around each call */
-
-bool estoc_dtls_begin(estoc_dtls *d, estoc_ms now, uint8_t *room)
-{
-    ERR_clear_error();
-    d->now = now;
-    d->room = room;
-    d->used = 0;
-    if (SSL_alloc_buffers(d->ssl) != 1) {
-        estoc_why_set(&d->why, "out of memory");
-        d->state = ESTOC_DTLS_FAILED;
-    }
-    return d->state != ESTOC_DTLS_FAILED;
-}
-
-/* An idle association keeps none of OpenSSL's buffers (20 KB); they stay if they hold something. */
-void estoc_dtls_end(estoc_dtls *d)
-{
-    estoc_dtls_flush(d);
-    d->room = NULL;
-    d->in = (estoc_slice){NULL, 0};
-    SSL_free_buffers(d->ssl);
-    ERR_clear_error();
-}
-
 /* ------------------------------------------------------------------------------------ the states */
 
 static void end_waiting(estoc_dtls *d, estoc_dtls_state state)
@@ -176,6 +150,35 @@ static void fail(estoc_dtls *d, const char *text)
     }
     end_waiting(d, ESTOC_DTLS_FAILED);
 }
+
+/* ----------------------------------------------------------------------------- around each call */
+
+bool estoc_dtls_begin(estoc_dtls *d, estoc_ms now, uint8_t *room)
+{
+    ERR_clear_error();
+    d->now = now;
+    d->room = room;
+    d->used = 0;
+    if (SSL_alloc_buffers(d->ssl) == 1) {
+        return true;
+    }
+    fail(d, "out of memory");
+    d->room = NULL;
+    ERR_clear_error();
+    return false;
+}
+
+/* An idle association keeps none of OpenSSL's buffers (20 KB); they stay if they hold something. */
+void estoc_dtls_end(estoc_dtls *d)
+{
+    estoc_dtls_flush(d);
+    d->room = NULL;
+    d->in = (estoc_slice){NULL, 0};
+    SSL_free_buffers(d->ssl);
+    ERR_clear_error();
+}
+
+/* ------------------------------------------------------------------------------- how calls end up */
 
 static void fail_by_library(estoc_dtls *d)
 {
@@ -245,23 +248,6 @@ void estoc_dtls_handshake(estoc_dtls *d)
 
 /* -------------------------------------------------------------------------------------- datagrams */
 
-/* The records of a datagram, as far as there is room for those of the next epoch. */
-static estoc_slice limit_early(estoc_dtls *d, estoc_slice dg)
-{
-    size_t at = 0;
-    while (dg.len - at >= RECORD_HEADER_LEN) {
-        const uint8_t *r = dg.ptr + at;
-        size_t len = RECORD_HEADER_LEN + ((size_t)r[11] << 8 | r[12]);
-        bool early = r[3] != 0 || r[4] != 0;
-        if (len > dg.len - at || (early && d->early >= EARLY_MAX)) {
-            break;
-        }
-        d->early += early;
-        at += len;
-    }
-    return estoc_slice_sub(dg, 0, at);
-}
-
 /* Alerts, repeated flights and what else is not for the application; stops at what is. */
 static void look(estoc_dtls *d)
 {
@@ -282,17 +268,18 @@ estoc_dtls_state estoc_dtls_input(estoc_dtls *d, estoc_ms now, estoc_slice dg)
     if (!alive || dg.len == 0 || dg.len > ESTOC_DATAGRAM_MAX) {
         return d->state;
     }
-    uint8_t room[ESTOC_DATAGRAM_MAX];
-    if (estoc_dtls_begin(d, now, room)) {
-        d->in = d->state == ESTOC_DTLS_HANDSHAKE ? limit_early(d, dg) : dg;
+    uint8_t room[ESTOC_DATAGRAM_MAX], sifted[ESTOC_DATAGRAM_MAX];
+    size_t len = estoc_dtls_sift(d, dg, sifted);
+    if (len > 0 && estoc_dtls_begin(d, now, room)) {
+        d->in = estoc_slice_of(sifted, len);
         if (d->state == ESTOC_DTLS_HANDSHAKE) {
             estoc_dtls_handshake(d);
         }
         if (d->state == ESTOC_DTLS_OPEN) {
             look(d);
         }
+        estoc_dtls_end(d);
     }
-    estoc_dtls_end(d);
     return d->state;
 }
 
@@ -315,8 +302,8 @@ estoc_err estoc_dtls_read(estoc_dtls *d, estoc_buf out, size_t *len)
             *len = 0;
             settle(d, result);
         }
+        estoc_dtls_end(d);
     }
-    estoc_dtls_end(d);
     return ESTOC_OK;
 }
 
@@ -337,8 +324,8 @@ estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg)
         if (!written) {
             settle(d, result);
         }
+        estoc_dtls_end(d);
     }
-    estoc_dtls_end(d);
     return written ? ESTOC_OK : ESTOC_E_CRYPTO;
 }
 
@@ -361,8 +348,8 @@ estoc_dtls_state estoc_dtls_tick(estoc_dtls *d, estoc_ms now)
         if (result < 0) {
             settle(d, result);
         }
+        estoc_dtls_end(d);
     }
-    estoc_dtls_end(d);
     return d->state;
 }
 
@@ -378,8 +365,8 @@ void estoc_dtls_close(estoc_dtls *d)
     if (estoc_dtls_begin(d, d->now, room)) {
         SSL_shutdown(d->ssl);
         end_waiting(d, ESTOC_DTLS_CLOSED);
+        estoc_dtls_end(d);
     }
-    estoc_dtls_end(d);
 }
 
 /* -------------------------------------------------------------------------------------- questions */

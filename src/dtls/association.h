@@ -61,7 +61,8 @@ struct estoc_dtls {
 };
 
 ESTOC_MUST_USE estoc_err estoc_dtls_new(const estoc_dtls_context *c, estoc_dtls **out);
-/** Around every use of OpenSSL: `room` has ESTOC_DATAGRAM_MAX bytes and lives until the end. */
+/** Around every use of OpenSSL: `room` has ESTOC_DATAGRAM_MAX bytes and lives until the end.
+ *  @return false: out of memory, the association has failed, and there is nothing to end          */
 ESTOC_MUST_USE bool estoc_dtls_begin(estoc_dtls *d, estoc_ms now, uint8_t *room);
 void estoc_dtls_end(estoc_dtls *d);
 /** As far as the handshake goes with what has come. */
@@ -73,6 +74,11 @@ void estoc_dtls_timer(estoc_dtls *d, struct timeval *next);
 BIO_METHOD *estoc_dtls_bio(void);
 /** Send what was put together, if anything. */
 void estoc_dtls_flush(estoc_dtls *d);
+
+/** The records of a datagram that may be read in this state, into `out` (room for all). */
+size_t estoc_dtls_sift(estoc_dtls *d, estoc_slice dg, uint8_t *out);
+/** Whether the first record holds one handshake message, in one piece. */
+bool estoc_dtls_is_whole_message(estoc_slice dg);
 
 /** SSL_CTX_set_cert_verify_callback; arg is the context. */
 int estoc_dtls_verify(X509_STORE_CTX *store, void *arg);

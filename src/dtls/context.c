@@ -97,11 +97,12 @@ static estoc_err add_chain(SSL_CTX *ctx, const estoc_blobs *chain, estoc_why *wh
     return ESTOC_OK;
 }
 
-static estoc_err add_key(SSL_CTX *ctx, const estoc_key *key, estoc_why *why)
+/* OpenSSL signs as a DTLS client with Ed25519, but not as a server: it then finds no shared cipher. */
+static estoc_err add_key(SSL_CTX *ctx, const estoc_key *key, bool server, estoc_why *why)
 {
     estoc_key_kind kind = key != NULL ? estoc_key_kind_of(key) : ESTOC_KEY_UNKNOWN;
-    if (kind != ESTOC_KEY_P256 && kind != ESTOC_KEY_P384 && kind != ESTOC_KEY_ED25519) {
-        estoc_why_set(why, "DTLS needs a key on P-256, P-384 or Ed25519");
+    if (kind != ESTOC_KEY_P256 && kind != ESTOC_KEY_P384 && (server || kind != ESTOC_KEY_ED25519)) {
+        estoc_why_set(why, "DTLS needs a key on P-256 or P-384%s", server ? "" : ", or Ed25519");
         return ESTOC_E_KEY;
     }
     if (SSL_CTX_use_PrivateKey(ctx, estoc_key_native(key)) != 1 ||
@@ -159,7 +160,7 @@ static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, e
     estoc_err err = add_anchors(c->ssl, id->anchors, why);
     err = err ? err : add_chain(c->ssl, id->chain, why);
     if (!err && id->chain->n > 0) {
-        err = add_key(c->ssl, id->key, why);
+        err = add_key(c->ssl, id->key, c->server, why);
     }
     /* no names of CAs in the request for a certificate: bytes, and devices have but one */
     SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);

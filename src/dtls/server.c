@@ -16,10 +16,7 @@
 enum {
     ADDRESS_MAX = 32,
     SECRET_LEN = 32,
-    SECRET_MS = 60000, /* at most this long after its successor a secret still counts */
-    CLIENT_HELLO = 1,
-    HANDSHAKE = 22,
-    MESSAGE_HEADER_LEN = 12
+    SECRET_MS = 60000 /* at most this long after its successor a secret still counts */
 };
 
 struct estoc_dtls_server {
@@ -145,28 +142,6 @@ void estoc_dtls_listener_free(estoc_dtls_listener *l)
 
 /* -------------------------------------------------------------------------------- first datagrams */
 
-bool estoc_dtls_is_client_hello(estoc_slice dg)
-{
-    const uint8_t *b = dg.ptr;
-    return dg.len >= RECORD_HEADER_LEN + MESSAGE_HEADER_LEN && b[0] == HANDSHAKE && b[1] == 254 &&
-           b[3] == 0 && b[4] == 0 && b[RECORD_HEADER_LEN] == CLIENT_HELLO;
-}
-
-/* In one piece and alone in its record: another would have to be remembered. */
-static bool is_whole(estoc_slice dg)
-{
-    estoc_reader r = estoc_reader_of(estoc_slice_sub(dg, RECORD_HEADER_LEN - 2, dg.len));
-    uint32_t record = estoc_read_u16(&r);
-    uint32_t message = estoc_read_u32(&r) & 0xffffff; /* after the type */
-    (void)estoc_read_u16(&r);                         /* message_seq */
-    uint32_t offset = (uint32_t)estoc_read_u8(&r) << 16;
-    offset |= estoc_read_u16(&r);
-    uint32_t fragment = (uint32_t)estoc_read_u8(&r) << 16;
-    fragment |= estoc_read_u16(&r);
-    return !r.err && offset == 0 && fragment == message && record == MESSAGE_HEADER_LEN + message &&
-           message <= estoc_reader_left(&r);
-}
-
 /* The address is verified: the handshake begins, and what it says goes to the peer. */
 static void accept_hello(estoc_dtls_listener *l, estoc_dtls_out send, estoc_dtls **out)
 {
@@ -217,7 +192,7 @@ estoc_dtls_verdict estoc_dtls_listen(estoc_dtls_listener *l, estoc_slice peer, e
     *out = NULL;
     *reply_len = 0;
     if (peer.len == 0 || peer.len > ADDRESS_MAX || dg.len > ESTOC_DATAGRAM_MAX ||
-        !estoc_dtls_is_client_hello(dg) || !is_whole(dg)) {
+        !estoc_dtls_is_client_hello(dg) || !estoc_dtls_is_whole_message(dg)) {
         return ESTOC_DTLS_DROP;
     }
     uint8_t room[ESTOC_DATAGRAM_MAX];

@@ -49,9 +49,25 @@ static void name_it(X509 *x, X509 *issuer, const cert_cfg *cfg)
     extend(x, issuer, NID_subject_alt_name, cfg->san);
 }
 
+static EVP_PKEY *native(const credential *c)
+{
+    return c->foreign != NULL ? c->foreign : estoc_key_native(c->key);
+}
+
+static void make_key(credential *c, const cert_cfg *cfg)
+{
+    if (cfg->curve != NULL) {
+        c->foreign = EVP_EC_gen(cfg->curve);
+        assert_non_null(c->foreign);
+    } else {
+        estoc_key_kind kind = cfg->kind != ESTOC_KEY_UNKNOWN ? cfg->kind : ESTOC_KEY_P256;
+        assert_int_equal(estoc_key_generate(kind, &c->key), 0);
+    }
+}
+
 static EVP_PKEY *public_key(const credential *c, const cert_cfg *cfg)
 {
-    EVP_PKEY *key = estoc_key_native(c->key);
+    EVP_PKEY *key = native(c);
     if (cfg->explicit_curve) {
         assert_int_equal(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING,
                                                         OSSL_PKEY_EC_ENCODING_EXPLICIT),
@@ -64,8 +80,7 @@ credential cred_new(const cert_cfg *cfg)
 {
     static long serial = 1;
     credential c = {0};
-    estoc_key_kind kind = cfg->kind != ESTOC_KEY_UNKNOWN ? cfg->kind : ESTOC_KEY_P256;
-    assert_int_equal(estoc_key_generate(kind, &c.key), 0);
+    make_key(&c, cfg);
     X509 *x = X509_new();
     X509 *issuer = cfg->issuer != NULL ? parse(cfg->issuer->cert) : NULL;
     assert_non_null(x);
@@ -75,11 +90,11 @@ credential cred_new(const cert_cfg *cfg)
     X509_gmtime_adj(X509_getm_notAfter(x), cfg->until_s != 0 ? cfg->until_s : 86400);
     assert_int_equal(X509_set_pubkey(x, public_key(&c, cfg)), 1);
     name_it(x, issuer != NULL ? issuer : x, cfg);
-    const estoc_key *signer = cfg->issuer != NULL ? cfg->issuer->key : c.key;
-    const EVP_MD *md = cfg->sha1                                        ? EVP_sha1()
-                       : estoc_key_kind_of(signer) == ESTOC_KEY_ED25519 ? NULL
-                                                                        : EVP_sha256();
-    assert_true(X509_sign(x, estoc_key_native(signer), md) > 0);
+    EVP_PKEY *signer = native(cfg->issuer != NULL ? cfg->issuer : &c);
+    const EVP_MD *md = EVP_PKEY_is_a(signer, "ED25519") ? NULL
+                       : cfg->sha1                      ? EVP_sha1()
+                                                        : EVP_sha256();
+    assert_true(X509_sign(x, signer, md) > 0);
     uint8_t *der = NULL;
     int len = i2d_X509(x, &der);
     assert_true(len > 0);
@@ -93,8 +108,9 @@ credential cred_new(const cert_cfg *cfg)
 void cred_free(credential *c)
 {
     estoc_key_free(c->key);
+    EVP_PKEY_free(c->foreign);
     estoc_blob_free(&c->cert);
-    c->key = NULL;
+    *c = (credential){0};
 }
 
 estoc_blobs blobs_of(const credential *const *list, size_t n)
@@ -307,6 +323,12 @@ void pair_prepare(pair *p)
 {
     make_server(p);
     make_client(p);
+}
+
+void pair_listen(pair *p)
+{
+    estoc_dtls_listener_free(p->listener);
+    assert_int_equal(estoc_dtls_listener_new(p->server, &p->listener), 0);
 }
 
 void pair_connect(pair *p)

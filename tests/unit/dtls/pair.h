@@ -20,6 +20,7 @@
 
 typedef struct credential {
     estoc_key *key;
+    EVP_PKEY *foreign; /* instead of it: a key that estoc does not take */
     estoc_blob cert;
 } credential;
 
@@ -28,6 +29,7 @@ typedef struct cert_cfg {
     const char *cn;
     const credential *issuer; /* NULL: itself */
     estoc_key_kind kind;      /* default P-256 */
+    const char *curve;        /* of a foreign key */
     const char *san;          /* "DNS:x,IP:127.0.0.1" */
     const char *key_usage;    /* default digitalSignature, or keyCertSign for a CA; "": none */
     const char *eku;          /* default clientAuth; "": none */
@@ -85,6 +87,8 @@ extern credential ca, other_ca, device, server_cred;
 pair *pair_new(void);
 /** Server and client are made; nothing is sent. */
 void pair_prepare(pair *p);
+/** A new listener, that knows what was changed in server_ssl(). */
+void pair_listen(pair *p);
 void pair_connect(pair *p);
 /** Deliver and let time pass until nothing is left to happen, or until that time. */
 void pair_run(pair *p, estoc_ms until);

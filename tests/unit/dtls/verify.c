@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who gets through the handshake, on either side; why not; and what is negotiated.
+ */
+#include "pair.h"
+
+enum { ALERT = 21, FATAL = 2 };
+
+/* The last datagram that went this way is a fatal alert. @return its description */
+static int alert_of(const pair *p, int way)
+{
+    const datagram *last = NULL;
+    for (size_t i = 0; i < p->logged; i++) {
+        last = p->log[i].way == way ? &p->log[i] : last;
+    }
+    assert_non_null(last);
+    assert_int_equal(last->bytes[0], ALERT);
+    assert_int_equal(last->len, 13 + 2); /* in the clear: nothing is agreed on yet */
+    assert_int_equal(last->bytes[13], FATAL);
+    return last->bytes[14];
+}
+
+/* The server refuses, says why in its log and by an alert, and the client knows. */
+static int refused(pair *p, const char *why)
+{
+    pair_connect(p);
+    pair_run(p, ESTOC_NEVER);
+    assert_non_null(p->s);
+    assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_FAILED);
+    assert_string_equal(estoc_dtls_why(p->s), why);
+    assert_int_equal(estoc_dtls_peer_cert(p->s).len, 0);
+    assert_int_equal(estoc_dtls_state_of(p->c), ESTOC_DTLS_FAILED);
+    assert_int_equal(strncmp(estoc_dtls_why(p->c), "refused by the peer: ", 21), 0);
+    assert_int_equal(estoc_dtls_deadline(p->s), ESTOC_NEVER);
+    assert_int_equal(estoc_dtls_write(p->s, estoc_slice_str("x")), ESTOC_E_STATE);
+    expect_silence(p->s);
+    int alert = alert_of(p, DOWN);
+    pair_free(p);
+    return alert;
+}
+
+static int refused_device(const cert_cfg *cfg, const char *why)
+{
+    credential c = cred_new(cfg);
+    pair *p = pair_new();
+    p->client_id = &c;
+    int alert = refused(p, why);
+    cred_free(&c);
+    return alert;
+}
+
+static void accepted_device(const cert_cfg *cfg)
+{
+    credential c = cred_new(cfg);
+    pair *p = pair_new();
+    p->client_id = &c;
+    pair_open(p);
+    assert_true(estoc_slice_eq(estoc_dtls_peer_cert(p->s), estoc_blob_slice(c.cert)));
+    expect_alive(p);
+    pair_free(p);
+    cred_free(&c);
+}
+
+/* ---- clients, by the server ---- */
+
+static void no_certificate(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->client_id = NULL;
+    assert_int_equal(refused(p, "no certificate"), SSL_AD_HANDSHAKE_FAILURE);
+}
+
+static void unknown_ca(void **state)
+{
+    (void)state;
+    assert_int_equal(refused_device(&(cert_cfg){.cn = "dev", .issuer = &other_ca},
+                                    "unable to get local issuer certificate (CN=dev)"),
+                     SSL_AD_UNKNOWN_CA);
+}
+
+/* HC 299: neither a name nor anything else that anybody can write gives trust. */
+static void self_signed(void **state)
+{
+    (void)state;
+    assert_int_equal(refused_device(&(cert_cfg){.cn = "dev"}, "self-signed certificate (CN=dev)"),
+                     SSL_AD_UNKNOWN_CA);
+    refused_device(&(cert_cfg){.cn = "CA"}, "self-signed certificate (CN=CA)");
+    refused_device(&(cert_cfg){.cn = "CA", .ca = true, .key_usage = "digitalSignature"},
+                   "self-signed certificate (CN=CA)");
+}
+
+static void forged_issuer(void **state)
+{
+    (void)state;
+    credential fake = cred_new(&(cert_cfg){.cn = "CA", .ca = true});
+    refused_device(&(cert_cfg){.cn = "dev", .issuer = &fake},
+                   "certificate signature failure (CN=dev)");
+    cred_free(&fake);
+}
+
+static void leaf_as_issuer(void **state)
+{
+    (void)state;
+    credential leaf = cred_new(&(cert_cfg){.cn = "below", .issuer = &device});
+    pair *p = pair_new();
+    p->client_id = &leaf;
+    p->client_chain = &device;
+    refused(p, "invalid CA certificate (CN=dev)");
+    cred_free(&leaf);
+}
+
+static void out_of_time(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .from_s = -7200, .until_s = -60},
+                       "certificate has expired (CN=dev)"),
+        SSL_AD_CERTIFICATE_EXPIRED);
+    refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .from_s = 3600, .until_s = 7200},
+                   "certificate is not yet valid (CN=dev)");
+}
+
+static void purpose(void **state)
+{
+    (void)state;
+    const char *unsuited = "unsuitable certificate purpose (CN=dev)"; /* by OpenSSL 3.0 */
+    const char *const eku[] = {"serverAuth", "codeSigning", "serverAuth,emailProtection"};
+    for (size_t i = 0; i < 3; i++) {
+        refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .eku = eku[i]}, unsuited);
+    }
+    refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .key_usage = "keyEncipherment"},
+                   unsuited);
+    refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .key_usage = "keyAgreement"},
+                   "key usage does not allow digital signatures (CN=dev)");
+    accepted_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .eku = "", .key_usage = ""});
+    accepted_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .eku = "serverAuth,clientAuth"});
+}
+
+/* HC 54 */
+static void explicit_curve(void **state)
+{
+    (void)state;
+    refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .explicit_curve = true},
+                   "certificate malformed, or its key is of a kind not supported (CN=dev)");
+}
+
+static void weak_signature(void **state)
+{
+    (void)state;
+    refused_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .sha1 = true},
+                   "CA signature digest algorithm too weak (CN=dev)");
+}
+
+static void explicit_curve_of_issuer(void **state)
+{
+    (void)state;
+    credential middle =
+        cred_new(&(cert_cfg){.cn = "Middle", .issuer = &ca, .ca = true, .explicit_curve = true});
+    credential dev = cred_new(&(cert_cfg){.cn = "dev", .issuer = &middle});
+    pair *p = pair_new();
+    p->client_id = &dev;
+    p->client_chain = &middle;
+    refused(p, "Certificate public key has explicit ECC parameters (CN=Middle)"); /* OpenSSL's */
+    cred_free(&dev);
+    cred_free(&middle);
+}
+
+static void key_kinds(void **state)
+{
+    (void)state;
+    accepted_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .kind = ESTOC_KEY_P384});
+    accepted_device(&(cert_cfg){.cn = "dev", .issuer = &ca, .kind = ESTOC_KEY_ED25519});
+}
+
+static void intermediate(void **state)
+{
+    (void)state;
+    credential middle = cred_new(&(cert_cfg){.cn = "Middle", .issuer = &ca, .ca = true});
+    credential dev = cred_new(&(cert_cfg){.cn = "dev", .issuer = &middle});
+    pair *p = pair_new();
+    p->client_id = &dev;
+    p->client_chain = &middle;
+    pair_open(p);
+    pair_free(p);
+    p = pair_new(); /* trusted itself, without its root */
+    p->client_id = &dev;
+    p->server_anchor = &middle;
+    pair_open(p);
+    pair_free(p);
+    p = pair_new();
+    p->client_id = &dev;
+    refused(p, "unable to get local issuer certificate (CN=dev)");
+    cred_free(&dev);
+    cred_free(&middle);
+    middle = cred_new(&(cert_cfg){.cn = "Middle", .issuer = &ca, .ca = true, .curve = "P-521"});
+    dev = cred_new(&(cert_cfg){.cn = "dev", .issuer = &middle});
+    p = pair_new();
+    p->client_id = &dev;
+    p->client_chain = &middle;
+    refused(p, "certificate malformed, or its key is of a kind not supported (CN=Middle)");
+    cred_free(&dev);
+    cred_free(&middle);
+}
+
+/* HC 311: the order of what follows the first certificate does not matter. */
+static void odd_chains(void **state)
+{
+    (void)state;
+    credential middle = cred_new(&(cert_cfg){.cn = "Middle", .issuer = &ca, .ca = true});
+    credential dev = cred_new(&(cert_cfg){.cn = "dev", .issuer = &middle});
+    const credential *orders[][4] = {
+        {&ca, &middle}, {&middle, &middle}, {&other_ca, &middle, &dev}};
+    for (size_t i = 0; i < 3; i++) {
+        pair *p = pair_new();
+        p->client_id = &dev;
+        pair_prepare(p);
+        for (size_t k = 0; k < 4 && orders[i][k] != NULL; k++) {
+            const uint8_t *der = orders[i][k]->cert.ptr;
+            X509 *x = d2i_X509(NULL, &der, (long)orders[i][k]->cert.len);
+            assert_int_equal(SSL_CTX_add0_chain_cert(client_ssl(p), x), 1);
+        }
+        pair_open(p);
+        pair_free(p);
+    }
+    cred_free(&dev);
+    cred_free(&middle);
+}
+
+/* ---- what is negotiated ---- */
+
+static void suites(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-CCM",
+                                       "ECDHE-ECDSA-AES128-GCM-SHA256",
+                                       "ECDHE-ECDSA-CHACHA20-POLY1305"};
+    static const size_t expansion[] = {16, 24, 24, 16};
+    char list[64];
+    for (size_t i = 0; i < 4; i++) {
+        pair *p = pair_new();
+        pair_prepare(p);
+        snprintf(list, sizeof list, "%s:@SECLEVEL=0", good[i]);
+        assert_int_equal(SSL_CTX_set_cipher_list(client_ssl(p), list), 1);
+        pair_open(p);
+        assert_string_equal(estoc_dtls_cipher(p->s), good[i]);
+        assert_int_equal(estoc_dtls_message_max(p->s), p->payload_max - 13 - expansion[i]);
+        expect_alive(p);
+        /* too short for a nonce and a tag: OpenSSL alone would end the association */
+        for (uint8_t n = 0; n < expansion[i]; n++) {
+            uint8_t r[13 + 24] = {23, 254, 253, 0, 1, 0, 0, 0, 0, 1, n, 0, n};
+            assert_int_equal(estoc_dtls_input(p->s, p->now, estoc_slice_of(r, 13u + n)),
+                             ESTOC_DTLS_OPEN);
+        }
+        expect_alive(p);
+        pair_free(p);
+    }
+}
+
+static void weak_suites(void **state)
+{
+    (void)state;
+    static const char *const weak[] = {"ECDHE-ECDSA-NULL-SHA",
+                                       "AECDH-AES128-SHA",
+                                       "NULL-SHA256",
+                                       "ADH-AES128-GCM-SHA256",
+                                       "AES128-SHA",
+                                       "AES128-GCM-SHA256",
+                                       "AES128-CCM8",
+                                       "ECDHE-ECDSA-AES128-SHA",
+                                       "ECDHE-ECDSA-AES128-SHA256",
+                                       "ECDHE-ECDSA-AES256-CCM8",
+                                       "ECDHE-ECDSA-AES256-SHA384",
+                                       "ECDHE-RSA-AES128-GCM-SHA256",
+                                       "DHE-RSA-AES128-GCM-SHA256",
+                                       "ECDHE-ECDSA-AES256-GCM-SHA384"};
+    char list[64];
+    for (size_t i = 0; i < sizeof weak / sizeof weak[0]; i++) {
+        pair *p = pair_new();
+        pair_prepare(p);
+        snprintf(list, sizeof list, "%s:@SECLEVEL=0", weak[i]);
+        assert_int_equal(SSL_CTX_set_cipher_list(client_ssl(p), list), 1);
+        assert_int_equal(SSL_CTX_set1_sigalgs_list(client_ssl(p), "ECDSA+SHA256:RSA+SHA256"), 1);
+        assert_int_equal(refused(p, "no shared cipher"), SSL_AD_HANDSHAKE_FAILURE);
+    }
+}
+
+static void groups(void **state)
+{
+    (void)state;
+    /* the first is for the key exchange; the certificate's must be there (RFC 8422 section 5.1) */
+    static const char *const good[] = {"P-256", "X25519:P-256", "P-384:P-256"};
+    static const char *const bad[] = {"P-521", "brainpoolP256r1", "X448", "P-384"};
+    for (size_t i = 0; i < 3; i++) {
+        pair *p = pair_new();
+        pair_prepare(p);
+        assert_int_equal(SSL_CTX_set1_groups_list(client_ssl(p), good[i]), 1);
+        pair_open(p);
+        pair_free(p);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pair *p = pair_new();
+        pair_prepare(p);
+        assert_int_equal(SSL_CTX_set1_groups_list(client_ssl(p), bad[i]), 1);
+        assert_int_equal(refused(p, "no shared cipher"), SSL_AD_HANDSHAKE_FAILURE);
+    }
+}
+
+static void old_version(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    pair_prepare(p);
+    SSL_CTX_set_min_proto_version(client_ssl(p), DTLS1_VERSION);
+    SSL_CTX_set_max_proto_version(client_ssl(p), DTLS1_VERSION);
+    SSL_CTX_set_cipher_list(client_ssl(p), "ALL:@SECLEVEL=0");
+    assert_int_equal(refused(p, "unsupported protocol"), SSL_AD_PROTOCOL_VERSION);
+}
+
+/* D8: without it a server refuses at once, and a client does before it says anything. */
+static void no_extended_master_secret(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    pair_prepare(p);
+    SSL_CTX_set_options(client_ssl(p), SSL_OP_NO_EXTENDED_MASTER_SECRET);
+    assert_int_equal(refused(p, "no extended master secret offered"), SSL_AD_HANDSHAKE_FAILURE);
+
+    p = pair_new();
+    pair_prepare(p);
+    SSL_CTX_set_options(server_ssl(p), SSL_OP_NO_EXTENDED_MASTER_SECRET);
+    pair_listen(p);
+    pair_connect(p);
+    pair_run(p, ESTOC_NEVER);
+    assert_int_equal(estoc_dtls_state_of(p->c), ESTOC_DTLS_FAILED);
+    assert_string_equal(estoc_dtls_why(p->c), "no extended master secret");
+    assert_int_equal(estoc_dtls_write(p->c, estoc_slice_str("x")), ESTOC_E_STATE);
+    assert_true(estoc_dtls_state_of(p->s) != ESTOC_DTLS_OPEN); /* it was told */
+    pair_free(p);
+}
+
+/* The bytes of a handshake are those of two short chains, and no names of CAs. */
+static void flights(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    pair_open(p);
+    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(p->c->ssl)), 1); /* no root */
+    assert_null(SSL_get0_peer_CA_list(p->c->ssl) == NULL ||
+                        sk_X509_NAME_num(SSL_get0_peer_CA_list(p->c->ssl)) == 0
+                    ? NULL
+                    : "names");
+    size_t bytes = 0;
+    for (size_t i = 0; i < p->logged; i++) {
+        bytes += p->log[i].len;
+    }
+    assert_in_range(bytes, 1000, 2200);
+    assert_int_equal(SSL_SESSION_has_ticket(SSL_get0_session(p->c->ssl)), 0);
+    pair_free(p);
+}
+
+/* ---- servers, by the client ---- */
+
+static void refused_server(pair *p, const char *why)
+{
+    pair_connect(p);
+    pair_run(p, ESTOC_NEVER);
+    assert_int_equal(estoc_dtls_state_of(p->c), ESTOC_DTLS_FAILED);
+    assert_string_equal(estoc_dtls_why(p->c), why);
+    assert_int_equal(estoc_dtls_peer_cert(p->c).len, 0);
+    assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_FAILED); /* by the alert */
+    alert_of(p, UP);
+    pair_free(p);
+}
+
+static void refused_server_cert(const cert_cfg *cfg, const char *why)
+{
+    credential c = cred_new(cfg);
+    pair *p = pair_new();
+    p->server_id = &c;
+    refused_server(p, why);
+    cred_free(&c);
+}
+
+static void server_not_trusted(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->client_anchor = &other_ca;
+    refused_server(p, "unable to get local issuer certificate (CN=server)");
+    const char *san = "DNS:server.example";
+    refused_server_cert(
+        &(cert_cfg){.cn = "s", .issuer = &ca, .san = san, .eku = "serverAuth", .until_s = -1},
+        "certificate has expired (CN=s)");
+    refused_server_cert(&(cert_cfg){.cn = "s", .issuer = &ca, .san = san, .eku = "clientAuth"},
+                        "unsuitable certificate purpose (CN=s)");
+    refused_server_cert(
+        &(cert_cfg){.cn = "s", .issuer = &ca, .san = "DNS:other", .eku = "serverAuth"},
+        "certificate is for another host (CN=s)");
+    refused_server_cert(&(cert_cfg){.cn = "server.example", .issuer = &ca, .eku = "serverAuth"},
+                        "certificate is for another host (CN=server.example)");
+}
+
+static void hosts(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"server.example", "SERVER.example", "127.0.0.1", NULL};
+    static const char *const bad[] = {"example", "127.0.0.2", "::1", "x.server.example", ""};
+    for (size_t i = 0; i < 4; i++) {
+        pair *p = pair_new();
+        p->host = good[i];
+        pair_open(p);
+        bool name = good[i] != NULL && good[i][0] != '1';
+        assert_true((SSL_get_servername(p->s->ssl, TLSEXT_NAMETYPE_host_name) != NULL) == name);
+        pair_free(p);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pair *p = pair_new();
+        p->host = bad[i];
+        refused_server(p, "certificate is for another host (CN=server)");
+    }
+}
+
+/* RFC 7030 section 3.6.1: id-kp-cmcRA stands in for the name, if the caller says so. */
+static void registrar(void **state)
+{
+    (void)state;
+    credential ra =
+        cred_new(&(cert_cfg){.cn = "ra", .issuer = &ca, .eku = "serverAuth,1.3.6.1.5.5.7.3.28"});
+    pair *p = pair_new();
+    p->server_id = &ra;
+    p->accept_ra = true;
+    pair_open(p);
+    pair_free(p);
+    p = pair_new();
+    p->server_id = &ra;
+    refused_server(p, "certificate is for another host (CN=ra)");
+    p = pair_new();
+    p->accept_ra = true; /* the server is none */
+    p->host = "other.example";
+    refused_server(p, "certificate is for another host (CN=server)");
+    cred_free(&ra);
+}
+
+static void recheck(void **state)
+{
+    (void)state;
+    estoc_why why = {""};
+    estoc_blobs good = blobs_of((const credential *[]){&ca}, 1);
+    estoc_blobs bad = blobs_of((const credential *[]){&other_ca}, 1);
+    pair *p = pair_new();
+    pair_connect(p);
+    assert_int_equal(estoc_dtls_recheck(p->c, &good, &why), ESTOC_E_STATE);
+    assert_true(why.text[0] != '\0');
+    pair_run(p, ESTOC_NEVER);
+    assert_int_equal(estoc_dtls_recheck(p->c, &good, &why), 0);
+    why.text[0] = '\0';
+    assert_int_equal(estoc_dtls_recheck(p->c, &bad, &why), ESTOC_E_UNTRUSTED);
+    assert_true(why.text[0] != '\0');
+    assert_int_equal(estoc_dtls_recheck(p->s, &good, &why), ESTOC_E_STATE);
+    expect_alive(p); /* what follows is the caller's to decide */
+    pair_free(p);
+    estoc_blobs_free(&good);
+    estoc_blobs_free(&bad);
+}
+
+/* HC 297: the server's signature over its key exchange, one bit wrong. */
+static bool spoil_key_exchange(pair *p, int way, size_t n, estoc_slice dg)
+{
+    if (way == DOWN && n == 2) {
+        datagram d = {.way = way, .len = dg.len};
+        memcpy(d.bytes, dg.ptr, dg.len);
+        for (size_t at = 0; at + 13 < d.len;) {
+            size_t len = 13 + ((size_t)d.bytes[at + 11] << 8 | d.bytes[at + 12]);
+            if (d.bytes[at + 13] == 12) { /* ServerKeyExchange */
+                d.bytes[at + len - 2] ^= 1;
+            }
+            at += len;
+        }
+        p->queue[p->queued++] = d;
+        return false;
+    }
+    return true;
+}
+
+static void bad_key_exchange(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->passes = spoil_key_exchange;
+    refused_server(p, "bad signature");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_certificate),
+        cmocka_unit_test(unknown_ca),
+        cmocka_unit_test(self_signed),
+        cmocka_unit_test(forged_issuer),
+        cmocka_unit_test(leaf_as_issuer),
+        cmocka_unit_test(out_of_time),
+        cmocka_unit_test(purpose),
+        cmocka_unit_test(explicit_curve),
+        cmocka_unit_test(explicit_curve_of_issuer),
+        cmocka_unit_test(weak_signature),
+        cmocka_unit_test(key_kinds),
+        cmocka_unit_test(intermediate),
+        cmocka_unit_test(odd_chains),
+        cmocka_unit_test(suites),
+        cmocka_unit_test(weak_suites),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(old_version),
+        cmocka_unit_test(no_extended_master_secret),
+        cmocka_unit_test(flights),
+        cmocka_unit_test(server_not_trusted),
+        cmocka_unit_test(hosts),
+        cmocka_unit_test(registrar),
+        cmocka_unit_test(recheck),
+        cmocka_unit_test(bad_key_exchange),
+    };
+    return cmocka_run_group_tests_name("dtls verify", tests, pki_set_up, pki_tear_down);
+}
