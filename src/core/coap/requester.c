@@ -122,7 +122,7 @@ estoc_err estoc_requester_start(estoc_requester *q, estoc_ms now, const estoc_ca
     return err ? err : next_message(q, now);
 }
 
-/* An acknowledgement is not given up for a reset: a peer repeats what it wants acknowledged, or reset. */
+/* One of each may wait for output(). What a newer one replaces, the peer asks for again. */
 static void reset(estoc_requester *q, uint16_t mid)
 {
     q->send_rst = true;
@@ -238,8 +238,8 @@ static void count_retransmission(estoc_requester *q)
     q->deadline += q->timeout_ms;
 }
 
-/* A caller that comes late misses what was due before: all copies stay inside MAX_TRANSMIT_SPAN, and
- * ACK_TIMEOUT apart.                                                    RFC 7252 section 4.2 */
+/* A caller that comes late misses what was due before: all copies stay inside MAX_TRANSMIT_SPAN,
+ * and ACK_TIMEOUT apart.                                                 RFC 7252 section 4.2 */
 static estoc_err retransmit(estoc_requester *q, estoc_ms now, estoc_buf out, size_t *len)
 {
     if (now < q->deadline) {

@@ -5,8 +5,8 @@
 
 #include "requester_blocks.h"
 
-/* Header, token, ETag, Content-Format, Max-Age, both Blocks, payload marker of an answer: what a block
- * of it must leave room for. */
+/* Header, token, ETag, Content-Format, Max-Age, both Blocks, payload marker of an answer: what a
+ * block of it must leave room for. */
 #define ANSWER_HEAD 32u
 /* Block1 and Size1 of the first block of a body. */
 #define BLOCK1_HEAD   8u
@@ -123,8 +123,8 @@ estoc_err estoc_requester_plan(estoc_requester *q)
             return err;
         }
     }
-    /* A later block is no longer than the first: its number takes up to two bytes more and Block2 in
-     * the last one up to two, but Size1 is gone, which takes three, and four for a body past 255
+    /* A later block is no longer than the first: its number takes up to two bytes more and Block2
+     * in the last one up to two, but Size1 is gone, which takes three, and four for a body past 255
      * bytes, five for one of more than 4,096 blocks. */
     q->blockwise1 = true;
     err = estoc_requester_build(q);
@@ -188,7 +188,8 @@ static estoc_err read_option(const estoc_coap_opt *opt, struct options *o)
     }
 }
 
-/* A wrong length and a repetition make an option unrecognised.  RFC 7252 sections 5.4.1, 5.4.3, 5.4.5 */
+/* A wrong length and a repetition make an option unrecognised.
+ *                                                   RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5 */
 static estoc_err read_options(const estoc_coap_msg *msg, struct options *o)
 {
     memset(o, 0, sizeof *o);
@@ -298,7 +299,7 @@ static estoc_err take_refusal(estoc_requester *q, const estoc_coap_msg *msg,
 }
 
 /* To a block that is not the last: 2.31, or 2.xx from a server that acts on each.
- *                                                    RFC 7959 sections 2.3 and 2.5, Figures 7 to 9 */
+ *                                               RFC 7959 sections 2.3 and 2.5, Figures 7 to 9 */
 static estoc_err take_continue(estoc_requester *q, const struct options *o, bool *more)
 {
     if (!o->has_block1 || o->block1.num != sent_num(q) || o->has_block2) {
@@ -323,7 +324,7 @@ static estoc_err append(estoc_requester *q, estoc_slice payload)
     return ESTOC_OK;
 }
 
-/* Whether this block is of the body we have the first part of.         RFC 7959 sections 2.3, 2.4 */
+/* Whether this block is of the body we have the first part of.    RFC 7959 sections 2.3, 2.4 */
 static bool same_body(const estoc_requester *q, const estoc_coap_msg *msg, const struct options *o)
 {
     return msg->code == q->reply.code && o->format == q->reply.content_format &&
