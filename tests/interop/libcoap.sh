@@ -72,10 +72,36 @@ discovery() {
         grep -q 'rt="ace.est.crts"' "$dir/got" && grep -q 'rt="ace.est.sen"' "$dir/got"
 }
 
-lossy_sen() { # every third datagram of the first nine lost
-    new_csr && coap "$dir/got" -l 3,6,9 -b 128 -m post -t 286 -A 287 -f "$dir/new.csr" \
+# As the tool reads the numbers: FORMAT PATH OPTION...
+format_is() {
+    want=$1
+    path=$2
+    shift 2
+    "$tool" -v 6 -B 30 -c "$dir/dev.crt" -j "$dir/dev.key" -C "$dir/dev.ta" -m get "$@" \
+        "$uri/.well-known/$path" >"$dir/shown" 2>&1
+    grep -a "t:ACK c:2.05 .*\[ Content-Format:$want \]" "$dir/shown"
+}
+
+# What the tool says of an error: CODE OPTION...
+refused_with() {
+    want=$1
+    shift
+    "$tool" -v 4 -B 30 -c "$dir/dev.crt" -j "$dir/dev.key" -C "$dir/dev.ta" "$@" \
+        >"$dir/shown" 2>&1
+    cat "$dir/shown"
+    grep -aq "^$want " "$dir/shown"
+}
+
+issued() {
+    "$ESTOCD" list --dir "$dir/srv" --json | grep -c '"serial"'
+}
+
+lossy_sen() { # datagrams that do not leave: a request in two blocks, sent again
+    before=$(issued)
+    new_csr && coap "$dir/got" -l "$1" -b 128 -m post -t 286 -A 287 -f "$dir/new.csr" \
         "$est/sen" &&
-        openssl x509 -inform DER -in "$dir/got" -out "$dir/got.pem" && verify "$dir/got.pem"
+        openssl x509 -inform DER -in "$dir/got" -out "$dir/got.pem" && verify "$dir/got.pem" &&
+        [ "$(issued)" = $((before + 1)) ]
 }
 
 for size in 16 32 64 128 256 512 1024; do
@@ -85,6 +111,16 @@ for size in 16 32 64 128 256 512 1024; do
     check "B1 $tool: sen in blocks of $size, 287" sen_287 $size
 done
 check "R2 $tool: discovery" discovery
-check "C1 $tool: sen over a lossy link" lossy_sen
+check "E1 $tool: crts is 281" format_is 281 est/crts
+check "E1 $tool: crts is 287 if asked" format_is 287 est/crts -A 287
+check "E3 $tool: att is 285" format_is 285 est/att
+check "R2 $tool: discovery is 40, link format" format_is application/link-format core
+check "C4 $tool: an Accept that is not available is 4.06" refused_with 4.06 -m get -A 60 "$est/crts"
+check "C4 $tool: another Content-Format than 286 is 4.15" refused_with 4.15 -m post -t 0 \
+    -f "$dir/new.csr" "$est/sen"
+check "C4 $tool: an unknown path is 4.04" refused_with 4.04 -m get "$est/none"
+check "C4 $tool: a wrong method is 4.05" refused_with 4.05 -m put -t 286 -f "$dir/new.csr" "$est/sen"
+check "C1 $tool: sen with one datagram lost" lossy_sen 8
+check "C1 $tool: sen with a datagram lost twice" lossy_sen 8,9
 stop_server
 plan

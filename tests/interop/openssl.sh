@@ -10,7 +10,7 @@ start_server
 address=${uri#coaps://}
 
 handshake() { # OPTION...: whether it completes, with the server verified
-    sleep 2 | timeout 10 openssl s_client -dtls1_2 -connect "$address" -cert "$dir/dev.crt" \
+    sleep 1 | timeout 10 openssl s_client -dtls1_2 -connect "$address" -cert "$dir/dev.crt" \
         -key "$dir/dev.key" -CAfile "$dir/dev.ta" -verify_return_error \
         -verify_ip 127.0.0.1 -no_ticket "$@" >"$dir/s_client" 2>&1
     cat "$dir/s_client"

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034 # used where this is sourced
 # SPDX-License-Identifier: MIT
 # Sourced by the tests here: a directory, an estocd in it, and TAP. $ESTOCD and $ESTOC name the
 # programs.
@@ -59,6 +60,8 @@ start_server() {
         echo 'Bail out! no server'
         exit 1
     }
+    sed -i 's/^\[profile\]$/&\nattributes = ecPublicKey:secp256r1/' "$dir/srv/estocd.conf"
+    : >"$dir/ready"
     "$ESTOCD" run --dir "$dir/srv" --listen 127.0.0.1:0 >"$dir/ready" 2>"$dir/estocd.log" &
     pid=$!
     tries=0
