@@ -115,16 +115,13 @@ static void send(estoc_responder *r, estoc_ms now, const struct estoc_asked *ask
 /* At most DIAGNOSTIC_MAX bytes, whole UTF-8 characters, never nothing (C4). */
 static estoc_slice diagnostic(estoc_slice text)
 {
-    if (text.len == 0) {
-        return estoc_slice_str("no reason given");
-    }
     if (text.len > DIAGNOSTIC_MAX) {
         text.len = DIAGNOSTIC_MAX;
         while (text.len > 0 && (text.ptr[text.len] & 0xc0) == 0x80) {
             text.len--;
         }
     }
-    return text;
+    return text.len > 0 ? text : estoc_slice_str("no reason given");
 }
 
 static void send_error(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
