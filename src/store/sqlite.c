@@ -16,7 +16,7 @@
 #define SCHEMA_VERSION 1
 #define BUSY_MS        2000 /* another process may hold the write lock that long */
 
-enum { BEGIN, COMMIT, ROLLBACK, PUT, BY_SERIAL, BY_CSR, KEY_USED, EACH, COUNT, STATEMENTS };
+enum { BEGIN, COMMIT, ROLLBACK, PUT, BY_SERIAL, BY_CSR, KEY_USED, REVOKE, EACH, COUNT, STATEMENTS };
 
 #define COLUMNS                                                                                   \
     "serial, profile, subject, identity, csr, key, issued_at, not_before, not_after, revoked_at," \
@@ -33,6 +33,7 @@ static const char *const sql[STATEMENTS] = {
                   " AND issued_at >= ?4 AND revoked_at = 0 ORDER BY issued_at DESC, id DESC LIMIT 1",
     [KEY_USED]  = "SELECT 1 FROM cert WHERE key = ?1 AND subject <> ?2 AND not_after >= ?3"
                   " AND revoked_at = 0 LIMIT 1",
+    [REVOKE]    = "UPDATE cert SET revoked_at = ?2 WHERE serial = ?1 AND revoked_at = 0",
     [EACH]      = "SELECT " COLUMNS " FROM cert WHERE ?1 IS NULL OR instr(lower(subject), lower(?1))"
                   " OR instr(lower(hex(serial)), lower(?1)) ORDER BY id",
     [COUNT]     = "SELECT count(*) FROM cert",
@@ -368,6 +369,26 @@ estoc_err estoc_store_key_used(estoc_store *s, const uint8_t key[32], const char
     *used = rc == SQLITE_ROW;
     estoc_err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? ESTOC_OK : failed(s, "read");
     release(st);
+    return err;
+}
+
+estoc_err estoc_store_revoke(estoc_store *s, estoc_slice serial, estoc_crl_reason reason,
+                             int64_t at)
+{
+    sqlite3_stmt *st = s->st[REVOKE];
+    estoc_record rec;
+    estoc_blob cert;
+    (void)reason;
+    int rc = bind_blob(st, 1, serial.ptr, serial.len);
+    rc |= sqlite3_bind_int64(st, 2, at);
+    rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
+    estoc_err err = rc == SQLITE_DONE ? ESTOC_OK : failed(s, "revoke");
+    release(st);
+    if (!err && sqlite3_changes(s->db) == 0) {
+        err = estoc_store_by_serial(s, serial, &rec, &cert);
+        estoc_blob_free(&cert);
+        return err ? err : ESTOC_E_STATE;
+    }
     return err;
 }
 

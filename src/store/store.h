@@ -26,6 +26,9 @@ typedef struct estoc_record {
     estoc_slice cert;   /* DER */
 } estoc_record;
 
+/** CRLReason, as far as it is used here.                               RFC 5280 section 5.3.1 */
+typedef enum estoc_crl_reason { ESTOC_CRL_SUPERSEDED = 4 } estoc_crl_reason;
+
 /** Open, and create or migrate the schema. A new file has mode 0600.
  *  @param url  "sqlite:PATH"
  *  @return 0; ESTOC_E_CONFIG (no such kind of store); ESTOC_E_MEMORY; ESTOC_E_STORE (cannot be opened,
@@ -55,6 +58,11 @@ ESTOC_MUST_USE estoc_err estoc_store_by_csr(estoc_store *s, const uint8_t identi
  *  SubjectPublicKeyInfo) under another subject.                                                     */
 ESTOC_MUST_USE estoc_err estoc_store_key_used(estoc_store *s, const uint8_t key[32],
                                               const char *subject, int64_t at, bool *used);
+/** Revoke at this time, for a CRLReason (RFC 5280 section 5.3.1); schema 1 does not keep the reason.
+ *  A certificate that is revoked already stays as it is.
+ *  @return 0; ESTOC_E_NOT_FOUND; ESTOC_E_STATE (revoked already); ESTOC_E_STORE                    */
+ESTOC_MUST_USE estoc_err estoc_store_revoke(estoc_store *s, estoc_slice serial,
+                                            estoc_crl_reason reason, int64_t at);
 /** Oldest first. `each` returns false to stop. @param match  part of subject or serial hex; NULL: all */
 ESTOC_MUST_USE estoc_err estoc_store_each(estoc_store *s, const char *match,
                                           bool (*each)(void *ctx, const estoc_record *rec),

@@ -273,6 +273,30 @@ static bool see(void *ctx, const estoc_record *rec)
     return ++seen->n < seen->most;
 }
 
+static void revokes_once(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_record out;
+    estoc_blob cert;
+    estoc_slice serial = estoc_slice_of("\x4a\x01", 2);
+    put(s, 1, "CN=a");
+    put(s, 2, "CN=b");
+    assert_int_equal(estoc_store_revoke(s, serial, ESTOC_CRL_SUPERSEDED, 4000), ESTOC_OK);
+    assert_int_equal(estoc_store_revoke(s, serial, ESTOC_CRL_SUPERSEDED, 4001), ESTOC_E_STATE);
+    assert_int_equal(
+        estoc_store_revoke(s, estoc_slice_of("\x4a\x03", 2), ESTOC_CRL_SUPERSEDED, 4000),
+        ESTOC_E_NOT_FOUND);
+    assert_int_equal(estoc_store_by_serial(s, serial, &out, &cert), ESTOC_OK);
+    assert_int_equal(out.revoked_at, 4000);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_by_serial(s, estoc_slice_of("\x4a\x02", 2), &out, &cert),
+                     ESTOC_OK);
+    assert_int_equal(out.revoked_at, 0);
+    estoc_blob_free(&cert);
+    estoc_store_close(s);
+}
+
 static void lists(void **state)
 {
     (void)state;
@@ -409,6 +433,7 @@ int main(void)
                   newest_for_a_request),
         IN_FOLDER("181 a request of another identity or profile is another", request_of_another),
         IN_FOLDER("207 a live key of another subject is known", key_of_another),
+        IN_FOLDER("X2 a certificate is revoked once", revokes_once),
         IN_FOLDER("listing: oldest first, by part, until told to stop", lists),
         IN_FOLDER("the files are for their owner only", files_are_private),
         IN_FOLDER("291 a later schema is refused", later_schema),
