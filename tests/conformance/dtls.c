@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <openssl/core_names.h>
@@ -76,6 +77,28 @@ static int refused(const peer_cfg *cfg)
     return description;
 }
 
+/* Refused, and the log says why: in one line, with the peer. */
+static int refused_and_logged(const fixture *f, const peer_cfg *cfg, const char *why)
+{
+    static char log[1 << 20];
+    char *line = NULL;
+    size_t before = read_file(path_in(f, "estocd.log"), log, sizeof log);
+    int description = refused(cfg);
+    for (int i = 0; i < 100 && (line == NULL || strchr(line, '\n') == NULL); i++) {
+        usleep(20000);
+        read_file(path_in(f, "estocd.log"), log, sizeof log);
+        line = strstr(log + before, "result=refused");
+    }
+    assert_non_null(line);
+    char *end = strchr(line, '\n');
+    assert_non_null(end);
+    *end = '\0';
+    assert_non_null(strstr(line, why));
+    assert_non_null(strstr(log + before, "peer=127.0.0.1:"));
+    assert_null(strstr(end + 1, "result=refused"));
+    return description;
+}
+
 static void weak_suites(void **state)
 {
     static const char *const weak[] = {
@@ -132,7 +155,7 @@ static void no_certificate(void **state)
 {
     peer_cfg cfg = device_cfg(*state, "dev");
     cfg.cert = NULL;
-    assert_int_equal(refused(&cfg), HANDSHAKE_FAILURE);
+    assert_int_equal(refused_and_logged(*state, &cfg, "no certificate"), HANDSHAKE_FAILURE);
 }
 
 static void stranger(void **state)
@@ -142,7 +165,7 @@ static void stranger(void **state)
     X509 *ca = cert_new(ca_key, &(cert_cfg){.cn = "Nobody", .ca = true});
     X509 *cert = cert_new(key, &(cert_cfg){.cn = "dev", .issuer = ca, .issuer_key = ca_key});
     peer_cfg cfg = {.port = f->port, .own = cert, .own_key = key};
-    assert_int_equal(refused(&cfg), UNKNOWN_CA);
+    assert_int_equal(refused_and_logged(f, &cfg, "issuer"), UNKNOWN_CA);
     X509_free(cert);
     X509_free(ca);
     EVP_PKEY_free(key);
@@ -165,7 +188,7 @@ static void self_signed(void **state)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         X509 *cert = cert_new(key, &kinds[i]);
         peer_cfg cfg = {.port = f->port, .own = cert, .own_key = key};
-        int alert = refused(&cfg);
+        int alert = refused_and_logged(f, &cfg, "self-signed");
         assert_true(alert == UNKNOWN_CA || alert == BAD_CERTIFICATE ||
                     alert == UNSUPPORTED_CERTIFICATE || alert == CERTIFICATE_UNKNOWN ||
                     alert == 51 /* decrypt_error: its signature is not the root's */);
@@ -190,12 +213,12 @@ static void forged_issuer(void **state)
     EVP_PKEY_free(fake_key);
 }
 
-static int refused_maker_cert(const fixture *f, const cert_cfg *c)
+static int refused_maker_cert(const fixture *f, const cert_cfg *c, const char *why)
 {
     EVP_PKEY *key;
     X509 *cert = maker_cert(f, c, &key);
     peer_cfg cfg = {.port = f->port, .own = cert, .own_key = key};
-    int alert = refused(&cfg);
+    int alert = refused_and_logged(f, &cfg, why);
     X509_free(cert);
     EVP_PKEY_free(key);
     return alert;
@@ -223,18 +246,19 @@ static void manufacturer(void **state)
 static void wrong_purpose(void **state)
 {
     const fixture *f = *state;
-    refused_maker_cert(f, &(cert_cfg){.cn = "x", .key_usage = "critical,keyAgreement"});
-    refused_maker_cert(f, &(cert_cfg){.cn = "x", .eku = "serverAuth"});
-    refused_maker_cert(f, &(cert_cfg){.cn = "x", .eku = "codeSigning"});
+    refused_maker_cert(f, &(cert_cfg){.cn = "x", .key_usage = "critical,keyAgreement"},
+                       "key usage");
+    refused_maker_cert(f, &(cert_cfg){.cn = "x", .eku = "serverAuth"}, "purpose");
+    refused_maker_cert(f, &(cert_cfg){.cn = "x", .eku = "codeSigning"}, "purpose");
 }
 
 static void out_of_time(void **state)
 {
     const fixture *f = *state;
     assert_int_equal(
-        refused_maker_cert(f, &(cert_cfg){.cn = "x", .from_s = -7200, .until_s = -3600}),
+        refused_maker_cert(f, &(cert_cfg){.cn = "x", .from_s = -7200, .until_s = -3600}, "expired"),
         CERTIFICATE_EXPIRED);
-    refused_maker_cert(f, &(cert_cfg){.cn = "x", .from_s = 3600, .until_s = 7200});
+    refused_maker_cert(f, &(cert_cfg){.cn = "x", .from_s = 3600, .until_s = 7200}, "not yet valid");
 }
 
 /* An end entity may not issue. */
