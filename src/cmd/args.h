@@ -27,9 +27,7 @@ typedef struct estoc_args_list {
 
 /** One option. Destinations hold the default before, the given value after. Texts point into argv. */
 typedef struct estoc_arg {
-    const char *name; /* without the dashes */
-    char letter;      /* short form, or 0 */
-    estoc_arg_kind kind;
+    const char *name;    /* without the dashes */
     const char *metavar; /* "FILE"; NULL for a flag */
     const char *help;    /* one line */
     union {
@@ -39,6 +37,8 @@ typedef struct estoc_arg {
         estoc_args_list *list;
     } to;
     uint32_t min, max; /* of a UINT */
+    estoc_arg_kind kind;
+    char letter; /* short form, or 0 */
     bool required;
 } estoc_arg;
 

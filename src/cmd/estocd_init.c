@@ -312,7 +312,7 @@ static int make(struct init *in)
 
 int estocd_init(int argc, char **argv)
 {
-    static struct init in = {.name = "estoc CA"};
+    static struct init in = {.dir = "", .name = "estoc CA"};
     const char *unused;
     const estoc_arg options[] = {
         {.name = "dir",

@@ -51,7 +51,7 @@ static void enter_profile(struct parser *p, const char *label)
         profile->validity_s = VALIDITY_S;
         profile->keys = ESTOC_KEY_BIT(ESTOC_KEY_P256);
         profile->attributes = estoc_slice_of(c->profiles[i].attributes, 0);
-        strcpy(profile->name, label);
+        snprintf(profile->name, sizeof profile->name, "%s", label);
         c->profiles_n++;
     }
     p->section = ESTOC_CONF_PROFILE;
@@ -216,7 +216,7 @@ static char *next_line(char *out, int cap, void *stream)
 static void defaults(struct parser *p)
 {
     estoc_config *c = p->r.c;
-    strcpy(c->listen[0], "[::]:5684");
+    snprintf(c->listen[0], sizeof c->listen[0], "%s", "[::]:5684");
     c->listen_n = 1;
     c->mtu = 1280;
     c->idle_s = 60;
@@ -225,7 +225,7 @@ static void defaults(struct parser *p)
     c->sessions_max = 20000;
     c->body_max = 8192;
     c->bodies_max = 1000;
-    strcpy(c->root, "est");
+    snprintf(c->root, sizeof c->root, "%s", "est");
     c->log_level = ESTOC_LOG_INFO;
     c->retry_window_s = 86400;
     bool bad = !estoc_conf_store(c, "sqlite:store.db");
@@ -279,7 +279,7 @@ estoc_err estoc_config_load(const char *dir, estoc_config *out,
         estoc_conf_fault(&p.r, "the path of the directory is too long");
         return p.r.err;
     }
-    strcpy(out->dir, dir);
+    memcpy(out->dir, dir, strlen(dir) + 1);
     defaults(&p);
     if (p.r.err || estoc_path_join(path, sizeof path, dir, "estocd.conf")) {
         return p.r.err ? p.r.err : ESTOC_E_CONFIG;
