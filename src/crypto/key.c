@@ -91,27 +91,42 @@ static estoc_err try_out(const estoc_key *key)
     return err ? ESTOC_E_KEY : ESTOC_OK;
 }
 
-/* Says why `native` cannot be a key of ours, if it cannot. */
-static estoc_err refuse(const char *path, const EVP_PKEY *native, estoc_why *why)
+static void tell_kind(const char *path, const EVP_PKEY *native, estoc_why *why)
 {
     int bits = EVP_PKEY_get_bits(native);
-    const char *type = EVP_PKEY_get0_type_name(native);
     if (EVP_PKEY_is_a(native, "RSA")) {
-        if (bits >= ESTOC_RSA_MIN_BITS && bits <= ESTOC_RSA_MAX_BITS) {
-            return ESTOC_OK;
-        }
-        estoc_why_set(why, "%s: an RSA key of %d bits; from %d to %d can be used", path, bits,
-                      ESTOC_RSA_MIN_BITS, ESTOC_RSA_MAX_BITS);
-        return ESTOC_E_KEY;
+        estoc_why_set(why,
+                      "%s: an RSA key of %d bits; from %d to %d with a small exponent can be used",
+                      path, bits, ESTOC_RSA_MIN_BITS, ESTOC_RSA_MAX_BITS);
+        return;
     }
     char group[32] = "";
     size_t len = 0;
     (void)EVP_PKEY_get_group_name(native, group, sizeof group, &len);
-    estoc_why_set(
-        why,
-        "%s: a key of a kind that cannot be used (%s %.31s); make one on the named curve P-256",
-        path, type != NULL ? type : "unknown", group);
-    return ESTOC_E_KEY;
+    const char *type = EVP_PKEY_get0_type_name(native);
+    estoc_why_set(why,
+                  "%s: a key of a kind that cannot be used (%s %.31s); make one on the named curve "
+                  "P-256",
+                  path, type != NULL ? type : "unknown", group);
+}
+
+static estoc_err take_native(const char *path, EVP_PKEY *native, estoc_key **out, estoc_why *why)
+{
+    estoc_err err = adopt(native, out);
+    if (err) {
+        tell_kind(path, native, why);
+        return err;
+    }
+    int bits = EVP_PKEY_get_bits(native);
+    if ((*out)->kind == ESTOC_KEY_RSA && (bits < ESTOC_RSA_MIN_BITS || bits > ESTOC_RSA_MAX_BITS)) {
+        tell_kind(path, native, why);
+        return ESTOC_E_KEY;
+    }
+    if (try_out(*out)) {
+        estoc_why_set(why, "%s: the private key does not fit its own public key", path);
+        return ESTOC_E_KEY;
+    }
+    return ESTOC_OK;
 }
 
 static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_key **out,
@@ -122,14 +137,7 @@ static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_
         estoc_why_set(why, "%s: holds a private key that cannot be read", path);
         return ESTOC_E_KEY;
     }
-    estoc_err err = adopt(native, out);
-    if (err == ESTOC_E_KEY || (!err && (*out)->kind == ESTOC_KEY_RSA)) {
-        err = refuse(path, native, why);
-    }
-    if (!err && try_out(*out)) {
-        estoc_why_set(why, "%s: the private key does not fit its own public key", path);
-        err = ESTOC_E_KEY;
-    }
+    estoc_err err = take_native(path, native, out, why);
     if (err) {
         estoc_key_free(*out);
         *out = NULL;
@@ -142,11 +150,11 @@ static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_
 enum block { OTHER, PLAIN, ENCRYPTED };
 static enum block block_of(const char *name, const char *header)
 {
-    if (!strcmp(name, PEM_STRING_PKCS8)) {
+    if (strcmp(name, PEM_STRING_PKCS8) == 0) {
         return ENCRYPTED;
     }
-    if (strcmp(name, PEM_STRING_PKCS8INF) && strcmp(name, PEM_STRING_ECPRIVATEKEY) &&
-        strcmp(name, PEM_STRING_RSA)) {
+    if (strcmp(name, PEM_STRING_PKCS8INF) != 0 && strcmp(name, PEM_STRING_ECPRIVATEKEY) != 0 &&
+        strcmp(name, PEM_STRING_RSA) != 0) {
         return OTHER;
     }
     return strstr(header, "ENCRYPTED") != NULL ? ENCRYPTED : PLAIN;
@@ -261,7 +269,8 @@ estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, s
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (ctx != NULL &&
         EVP_DigestSignInit(ctx, NULL, digest_for(key->kind), NULL, key->native) == 1 &&
-        EVP_DigestSign(ctx, made, &len, msg.ptr, msg.len) == 1) {
+        EVP_DigestSign(ctx, made, &len, msg.ptr, msg.len) == 1 && len > 0 &&
+        len <= sizeof made) { /* out of memory, ECDSA says it has made 2^32 - 1 bytes */
         err = len <= sig.cap ? ESTOC_OK : ESTOC_E_SPACE;
     }
     if (!err) {

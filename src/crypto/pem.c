@@ -74,7 +74,7 @@ static estoc_err take_der(const char *path, estoc_slice file, const struct want 
 static estoc_err take_block(const char *path, const char *name, estoc_slice der,
                             const struct want *want, estoc_blobs *out, estoc_why *why)
 {
-    if (strcmp(name, want->name) && strcmp(name, want->other_name)) {
+    if (strcmp(name, want->name) != 0 && strcmp(name, want->other_name) != 0) {
         return ESTOC_OK; /* a key, parameters: not asked for */
     }
     if (!want->is(der)) {

@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto.h"
+#include "short_memory.h"
 
 #define NOW 1800000000 /* 2027-01-15 */
 #define DAY 86400
@@ -456,6 +457,34 @@ static void not_certificates(void **state)
     estoc_blobs_free(&junk);
 }
 
+/* Whatever is refused to OpenSSL: a chain that is none is not trusted, and a host is not named. */
+static void no_memory(void **state)
+{
+    (void)state;
+    unsigned failures = 0;
+    estoc_blobs chain = blobs_of((list){between});
+    estoc_blobs anchors = blobs_of((list){root});
+    const struct made *fake = make((struct plan){.name = "between", .ca = CA, .usage = CA_USE});
+    const struct made *bad = make((struct plan){.name = "device", .issuer = fake});
+    for (long n = 1; n < 40000; n += n < 300 ? 1 : 531) {
+        allocations_left = n;
+        estoc_err good_err = estoc_chain_verify(device->der, &chain, &anchors, CLIENT, NOW, &why);
+        allocations_left = n;
+        estoc_err bad_err = estoc_chain_verify(bad->der, &chain, &anchors, CLIENT, NOW, &why);
+        allocations_left = n;
+        bool named = estoc_cert_names_host(server->der, "other.example");
+        allocations_left = -1;
+        assert_true(good_err == 0 || good_err == ESTOC_E_UNTRUSTED);
+        assert_int_equal(bad_err, ESTOC_E_UNTRUSTED);
+        assert_false(named);
+        assert_int_equal(ERR_peek_error(), 0);
+        failures += good_err != 0;
+    }
+    assert_in_range(failures, 100, 340);
+    estoc_blobs_free(&chain);
+    estoc_blobs_free(&anchors);
+}
+
 static void assert_names(const char *san, const char *host, bool want)
 {
     const struct made *m = make((struct plan){.name = "cn.example", .issuer = root, .san = san});
@@ -542,6 +571,9 @@ static void nul_in_a_name(void **state)
 
 int main(void)
 {
+    if (!short_memory_ready()) {
+        return 1;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_chains),
         cmocka_unit_test(untidy_chains),
@@ -561,6 +593,7 @@ int main(void)
         cmocka_unit_test(changing_root),
         cmocka_unit_test(long_chain),
         cmocka_unit_test(not_certificates),
+        cmocka_unit_test(no_memory),
         cmocka_unit_test(names),
         cmocka_unit_test(nul_in_a_name),
     };

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "folder.h"
+#include "short_memory.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -330,6 +331,28 @@ static void explicit_parameters(void **state)
     EVP_PKEY_free(key);
 }
 
+/* A modulus of a size that is taken, and an exponent that is not. */
+static void oversized_exponent(void **state)
+{
+    (void)state;
+    static uint8_t number[384];
+    uint8_t der[1200];
+    memset(number, 0xff, sizeof number);
+    estoc_writer w = estoc_writer_of((estoc_buf){der, sizeof der});
+    size_t mark = estoc_der_open(&w, ESTOC_DER_SEQUENCE); /* RFC 8017 appendix A.1.2 */
+    estoc_der_put_u32(&w, 0);
+    estoc_der_put_unsigned(&w, estoc_slice_of(number, sizeof number));
+    estoc_der_put_unsigned(&w, estoc_slice_of(number, 300));
+    for (int i = 0; i < 6; i++) {
+        estoc_der_put_u32(&w, 3);
+    }
+    estoc_der_close(&w, mark);
+    BIO *out = BIO_new_file(in_folder("exponent.key"), "w");
+    assert_true(PEM_write_bio(out, PEM_STRING_RSA, "", der, (long)w.len) > 0);
+    BIO_free(out);
+    assert_refused(in_folder("exponent.key"), ESTOC_E_KEY, "an RSA key of 3072 bits");
+}
+
 /* A private number beside another key's point. */
 static void halves_that_do_not_fit(void **state)
 {
@@ -350,6 +373,49 @@ static void halves_that_do_not_fit(void **state)
     OPENSSL_free(der_b);
     EVP_PKEY_free(a);
     EVP_PKEY_free(b);
+}
+
+/* Whatever is refused to OpenSSL: an error and nothing else, or all is well. */
+static void no_memory(void **state)
+{
+    (void)state;
+    uint8_t sig[ESTOC_SIG_MAX];
+    unsigned failures[4] = {0};
+    estoc_key *key = generated(ESTOC_KEY_P256);
+    assert_int_equal(estoc_key_save(key, in_folder("short.key")), 0);
+    for (long n = 1; n < 20000; n += n < 200 ? 1 : 397) {
+        estoc_err err[4];
+        estoc_key *made = NULL;
+        estoc_key *read = NULL;
+        size_t len = 0;
+        allocations_left = n;
+        err[0] = estoc_key_generate(ESTOC_KEY_P256, &made);
+        allocations_left = n;
+        err[1] = estoc_key_load(in_folder("short.key"), &read, NULL);
+        allocations_left = n;
+        err[2] = estoc_key_sign(key, message(), (estoc_buf){sig, sizeof sig}, &len);
+        allocations_left = n;
+        err[3] = estoc_key_save(key, in_folder("other.key"));
+        allocations_left = -1;
+        assert_int_equal(err[0] != 0, made == NULL);
+        assert_int_equal(err[1] != 0, read == NULL);
+        assert_int_equal(err[2] != 0, len == 0);
+        assert_true(err[2] == 0 || err[2] == ESTOC_E_CRYPTO);
+        assert_true(err[3] == 0 || err[3] == ESTOC_E_CRYPTO);
+        assert_int_equal(ERR_peek_error(), 0);
+        for (size_t i = 0; i < 4; i++) {
+            failures[i] += err[i] != 0;
+        }
+        if (made != NULL) {
+            assert_signs_as(made, made);
+        }
+        estoc_key_free(made);
+        estoc_key_free(read);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_in_range(failures[i], 10, 230);
+    }
+    estoc_key_free(key);
 }
 
 static void *sign_often(void *key)
@@ -387,6 +453,9 @@ static void one_key_two_threads(void **state)
 
 int main(void)
 {
+    if (!short_memory_ready()) {
+        return 1;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_key_two_threads),
         cmocka_unit_test(every_kind),
@@ -403,7 +472,9 @@ int main(void)
         cmocka_unit_test(encrypted),
         cmocka_unit_test(wrong_kinds),
         cmocka_unit_test(explicit_parameters),
+        cmocka_unit_test(oversized_exponent),
         cmocka_unit_test(halves_that_do_not_fit),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests_name("crypto key", tests, folder_make, folder_remove);
 }

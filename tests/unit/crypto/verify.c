@@ -7,13 +7,13 @@
 
 #include <cmocka.h>
 #include <openssl/bn.h>
-#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "crypto.h"
+#include "short_memory.h"
 
 /* clang-format off */
 /* RFC 6979 appendix A.2.5: the key, and "sample" signed with SHA-256. */
@@ -400,42 +400,6 @@ static void fitting_kinds_only(void **state)
     assert_int_equal(verify(&other, ESTOC_SIG_ECDSA_SHA256, sample(), sig), ESTOC_E_UNSUPPORTED);
 }
 
-/* An allocator that refuses from the n-th request on. */
-static __thread long allocations_left = -1;
-
-static bool refuse(void)
-{
-    if (allocations_left > 0) {
-        allocations_left--;
-    }
-    return allocations_left == 0;
-}
-
-static void *may_malloc(size_t n, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return refuse() || n == 0 ? NULL : malloc(n);
-}
-
-static void *may_realloc(void *p, size_t n, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    if (n == 0) {
-        free(p);
-        return NULL;
-    }
-    return refuse() ? NULL : realloc(p, n);
-}
-
-static void plain_free(void *p, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    free(p);
-}
-
 /* Memory that ends at any point never makes a bad signature good. (In a few places OpenSSL calls a good
  * one bad then, without a word; in all others the caller learns that it is our own failure.)      */
 static void no_memory(void **state)
@@ -533,7 +497,7 @@ static void from_several_threads(void **state)
 
 int main(void)
 {
-    if (CRYPTO_set_mem_functions(may_malloc, may_realloc, plain_free) != 1) {
+    if (!short_memory_ready()) {
         return 1;
     }
     const struct CMUnitTest tests[] = {
