@@ -481,9 +481,9 @@ static void nonces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NAMED("HC 39 HC 41 each datagram of a handshake lost once", each_datagram_lost_once),
-        NAMED("HC 27 a flight in fragments, in reverse order", fragments_in_reverse),
-        NAMED("HC 27 every datagram twice", every_datagram_twice),
+        NAMED("X5 HC 39 HC 41 each datagram of a handshake lost once", each_datagram_lost_once),
+        NAMED("D7 HC 27 a flight in fragments, in reverse order", fragments_in_reverse),
+        NAMED("D7 HC 27 every datagram twice", every_datagram_twice),
         NAMED("D2 HC 19 a client that skips its Certificate gets nowhere", certificate_skipped),
         NAMED("D2 HC 21 CertificateVerify before ClientKeyExchange", verify_before_key),
         NAMED("D2 HC 22 a wrong CertificateVerify is decrypt_error", bad_signature),
@@ -491,8 +491,8 @@ int main(void)
         NAMED("D7 B4 no datagram above an MTU of 576", mtu_576),
         NAMED("D7 B4 no datagram above the default MTU", default_mtu),
         NAMED("D7 HC 57 max_fragment_length 512 holds in every record", max_fragment),
-        NAMED("HC 34 a replayed POST record is dropped", replayed_record),
-        NAMED("HC 36 HC 37 HC 56 forged plaintext records are ignored", forged_plaintext),
+        NAMED("C1 HC 34 a replayed POST record is dropped", replayed_record),
+        NAMED("D10 HC 36 HC 37 HC 56 forged plaintext records are ignored", forged_plaintext),
         NAMED("D10 HC 42 a spoofed ClientHello does not disturb", spoofed_hello),
         NAMED("D10 a verified ClientHello from the same port replaces", same_port_again),
         NAMED("D10 close_notify frees at once", close_frees),

@@ -452,7 +452,7 @@ int main(void)
         HOSTILE("K3 HC 246 Max-Age 0 does not spin", no_spinning),
         HOSTILE("K3 HC 246 Max-Age beyond --wait", too_long_to_wait),
         HOSTILE("K3 refusals and their exit codes", refusals),
-        HOSTILE("HC 247 cookies of 1 to 255 bytes", long_cookie),
+        HOSTILE("D5 HC 247 cookies of 1 to 255 bytes", long_cookie),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

@@ -328,7 +328,7 @@ int main(void)
         OVER_DTLS("C4 X1 HC 106 HC 107 wrong formats are 4.15 and 4.06", formats),
         OVER_DTLS("C5 E1 HC 102 crts without Accept is 2.05 in 281", default_format),
         OVER_DTLS("C4 HC 109 base64, PEM and nothing are 4.00", base64),
-        OVER_DTLS("HC 116 HC 117 No-Response and Echo do not cost the certificate", no_response),
+        OVER_DTLS("C3 HC 116 HC 117 No-Response and Echo do not cost the certificate", no_response),
     };
     return cmocka_run_group_tests_name("coap", tests, group_start, group_stop);
 }

@@ -208,7 +208,7 @@ int main(void)
         NAMED("K2 B1 enroll with blocks of 16 to 1024", block_sizes),
         NAMED("K2 D7 enroll with an MTU of 256", small_mtu),
         NAMED("C6 K2 HC 39 enroll while each datagram is lost once", lost_datagrams),
-        NAMED("HC 297 a spoiled ServerKeyExchange ends the handshake", spoiled_key_exchange),
+        NAMED("K1 HC 297 a spoiled ServerKeyExchange ends the handshake", spoiled_key_exchange),
         NAMED("K2 enroll killed at any moment and run again", interrupted),
         NAMED("K2 renew killed at any moment leaves a usable pair", interrupted_renewal),
         NAMED("K2 crts, discover and att", crts_and_discover),

@@ -272,7 +272,7 @@ int main(void)
                   duplicate_in_flight),
         OVER_DTLS("C1 HC 79 the same message ID on two associations", same_mid_two_peers),
         OVER_DTLS("X1 HC 81 a NON POST is served once", non_post),
-        OVER_DTLS("HC 194 two requests at once do not mix", pipelined),
+        OVER_DTLS("B1 HC 194 two requests at once do not mix", pipelined),
     };
     return cmocka_run_group_tests_name("message", tests, group_start, group_stop);
 }
