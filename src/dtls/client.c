@@ -11,7 +11,7 @@
 #include "association.h"
 
 struct estoc_dtls_client {
-    estoc_dtls_context context; /* first: an association knows only this */
+    estoc_dtls_context context;
 };
 
 estoc_err estoc_dtls_client_new(const estoc_dtls_client_cfg *cfg, estoc_dtls_client **out,

@@ -13,7 +13,7 @@
 #define ESTOC_COOKIE_LEN   16   /* X12: at most 32 */
 
 typedef struct estoc_dtls estoc_dtls;                   /* one association */
-typedef struct estoc_dtls_server estoc_dtls_server;     /* credentials, anchors, cookie secrets */
+typedef struct estoc_dtls_server estoc_dtls_server;     /* credentials, anchors */
 typedef struct estoc_dtls_listener estoc_dtls_listener; /* one per worker: the stateless part */
 
 typedef struct estoc_dtls_out {
@@ -52,7 +52,8 @@ typedef enum estoc_dtls_verdict {
     ESTOC_DTLS_REPLY, /* send `reply` (HelloVerifyRequest), keep nothing; never longer than `dg` */
     ESTOC_DTLS_ACCEPT /* the cookie is good: `out` is a new association that has taken `dg` in */
 } estoc_dtls_verdict;
-/** The stateless cookie exchange (D5).
+/** The stateless cookie exchange (D5). A cookie is good at every server of this process (a reload makes
+ *  a new one), in the minute of `now` it was made in and in the next.
  *  @param peer  address bytes the cookie is bound to (IP and port), at most 32
  *  @param[out] reply_len  bytes of the HelloVerifyRequest in `reply` (room: ESTOC_DATAGRAM_MAX)     */
 estoc_dtls_verdict estoc_dtls_listen(estoc_dtls_listener *l, estoc_slice peer, estoc_ms now,
@@ -81,10 +82,13 @@ ESTOC_MUST_USE estoc_err estoc_dtls_connect(estoc_dtls_client *c, estoc_ms now, 
 /** One datagram from the peer. What is not valid for this association is silently dropped.
  *  @return the state after it */
 estoc_dtls_state estoc_dtls_input(estoc_dtls *d, estoc_ms now, estoc_slice dg);
-/** Next application message that input() made available. @param[out] len  0: none */
+/** Next application message that input() made available; read all before the next input().
+ *  @param[in] out  ESTOC_DATAGRAM_MAX bytes and more  @param[out] len  0: none
+ *  @return 0; ESTOC_E_SPACE                                                                        */
 ESTOC_MUST_USE estoc_err estoc_dtls_read(estoc_dtls *d, estoc_buf out, size_t *len);
 /** One application message as one record in one datagram.
- *  @return 0; ESTOC_E_STATE (not open); ESTOC_E_LIMIT (over estoc_dtls_message_max); ESTOC_E_CRYPTO */
+ *  @return 0; ESTOC_E_STATE (not open); ESTOC_E_LIMIT (empty, or over
+ *          estoc_dtls_message_max); ESTOC_E_CRYPTO                                                 */
 ESTOC_MUST_USE estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg);
 /** Largest application message that fits one datagram of this association (and its negotiated
  *  maximum fragment length). Valid once open.                                                      */
@@ -104,7 +108,7 @@ ESTOC_MUST_USE estoc_err estoc_dtls_unique(const estoc_dtls *d, estoc_buf out, s
 const char *estoc_dtls_why(const estoc_dtls *d);
 /** Name of the cipher suite, for -v. */
 const char *estoc_dtls_cipher(const estoc_dtls *d);
-/** Send close_notify if open. */
+/** Send close_notify if open; in a handshake nothing is said, and it has failed. */
 void estoc_dtls_close(estoc_dtls *d);
 void estoc_dtls_free(estoc_dtls *d);
 

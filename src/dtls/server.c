@@ -4,7 +4,10 @@
  *
  * A cookie is a MAC over the address and the number of the minute. It is taken in the minute it was
  * made in and in the next. Nothing is written on the way, so workers share a secret without a lock.
+ * The key is the process's own: after a reload a client comes to another server with the cookie of the
+ * one before, and a second HelloVerifyRequest, which has message_seq 0 too, it would not take.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +23,7 @@ enum {
 };
 
 struct estoc_dtls_server {
-    estoc_dtls_context context; /* first: an association knows only this */
-    uint8_t secret[SECRET_LEN];
+    estoc_dtls_context context;
 };
 
 struct estoc_dtls_listener {
@@ -32,16 +34,24 @@ struct estoc_dtls_listener {
 
 /* ------------------------------------------------------------------------------------- the cookie */
 
+static uint8_t secret[SECRET_LEN];
+static bool secret_made;
+
+static void make_secret(void)
+{
+    estoc_random random = estoc_random_system();
+    secret_made = random.fill(random.ctx, secret, sizeof secret);
+}
+
 static bool make_cookie(const estoc_dtls *d, uint64_t minute, uint8_t out[ESTOC_COOKIE_LEN])
 {
-    const estoc_dtls_server *s = (const estoc_dtls_server *)d->context;
     uint8_t data[8 + ADDRESS_MAX], mac[EVP_MAX_MD_SIZE];
     unsigned mac_len = 0;
     for (int i = 0; i < 8; i++) {
         data[i] = (uint8_t)(minute >> (56 - 8 * i));
     }
     memcpy(data + 8, d->address.ptr, d->address.len);
-    if (HMAC(EVP_sha256(), s->secret, sizeof s->secret, data, 8 + d->address.len, mac, &mac_len) ==
+    if (HMAC(EVP_sha256(), secret, sizeof secret, data, 8 + d->address.len, mac, &mac_len) ==
             NULL ||
         mac_len < ESTOC_COOKIE_LEN) {
         return false;
@@ -78,6 +88,7 @@ static int on_check_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
 estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_server **out,
                                 estoc_why *why)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     *out = NULL;
     estoc_dtls_server *s = calloc(1, sizeof *s);
     if (s == NULL) {
@@ -86,10 +97,9 @@ estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_ser
     s->context.server = true;
     s->context.payload_max = cfg->payload_max;
     s->context.timeout_ms = cfg->timeout_ms;
-    estoc_random random = estoc_random_system();
     estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors};
     estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
-    if (!err && !random.fill(random.ctx, s->secret, sizeof s->secret)) {
+    if (!err && (pthread_once(&once, make_secret) != 0 || !secret_made)) {
         estoc_why_set(why, "the random source failed");
         err = ESTOC_E_RANDOM;
     }
@@ -109,7 +119,6 @@ void estoc_dtls_server_free(estoc_dtls_server *s)
         return;
     }
     estoc_dtls_context_free(&s->context);
-    estoc_wipe(s, sizeof *s);
     free(s);
 }
 

@@ -183,7 +183,7 @@ static void rotation(void **state)
     pair_free(p);
 }
 
-/* Workers share the secret, servers do not. */
+/* Workers share the secret, and so does the server that a reload makes: HC 276. */
 static void whose_secret(void **state)
 {
     (void)state;
@@ -194,7 +194,7 @@ static void whose_secret(void **state)
     expect_verify(p, &h, &r);
     hello c = with_cookie(&h, r.bytes + 28, ESTOC_COOKIE_LEN);
     assert_int_equal(hear_at(second, address, p->now, c.bytes, c.len, &r), ESTOC_DTLS_ACCEPT);
-    expect_verify(q, &c, &r);
+    assert_int_equal(hear(q, c.bytes, c.len, &r), ESTOC_DTLS_ACCEPT);
     estoc_dtls_listener_free(second);
     pair_free(p);
     pair_free(q);
