@@ -18,12 +18,6 @@ static const uint8_t subject_alt_name[]   = {0x55, 0x1d, 0x11};
 
 /* ---- parsing ---- */
 
-/* The outer SEQUENCE is all there: whatever ends too early or too late within it is malformed. */
-static estoc_err inside(estoc_err err)
-{
-    return err == ESTOC_E_TRUNCATED || err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
-}
-
 /* The order of a SET OF. No element is the beginning of another.                 X.690 section 11.6 */
 static bool comes_before(estoc_slice a, estoc_slice b)
 {
@@ -245,10 +239,11 @@ static estoc_err parse_info(estoc_csr *csr, estoc_reader in)
     csr->subject = subject.whole;
     estoc_err err = estoc_name_check(subject.whole);
     err = err ? err : estoc_spki_parse(&csr->spki, spki.whole);
-    return err ? inside(err) : parse_attributes(csr);
+    return err ? err : parse_attributes(csr);
 }
 
-/* RFC 2986 section 4.2 */
+/* RFC 2986 section 4.2. The outer SEQUENCE must be all there, and nothing behind it: what ends too early
+ * or too late within it is malformed. */
 static estoc_err parse(estoc_csr *csr, estoc_slice der)
 {
     estoc_reader outer = estoc_reader_of(der);
@@ -266,7 +261,7 @@ static estoc_err parse(estoc_csr *csr, estoc_slice der)
     }
     csr->info = info.whole;
     err = parse_info(csr, estoc_reader_of(info.value));
-    err = err ? err : inside(estoc_sig_alg_parse(algorithm.whole, &csr->sig));
+    err = err ? err : estoc_sig_alg_parse(algorithm.whole, &csr->sig);
     if (!err && !estoc_sig_fits_key(csr->sig, csr->spki.kind)) {
         err = ESTOC_E_UNSUPPORTED;
     }

@@ -373,6 +373,20 @@ static void calendar(void **state)
     assert_true(t == INT64_C(253402300800));
 }
 
+static void booleans(void **state)
+{
+    (void)state;
+    for (int v = 0; v < 2; v++) {
+        const uint8_t expected[] = {0x01, 0x01, v ? 0xff : 0x00};
+        estoc_writer w = estoc_writer_of((estoc_buf){room, sizeof room});
+        estoc_der_put_bool(&w, v);
+        assert_bytes(estoc_writer_slice(&w), SLICE(expected));
+        estoc_reader r = estoc_reader_of(SLICE(expected));
+        assert_int_equal(estoc_der_bool(&r), v);
+        assert_int_equal(estoc_reader_end(&r), 0);
+    }
+}
+
 static void times_not_written(void **state)
 {
     (void)state;
@@ -418,6 +432,7 @@ static const struct CMUnitTest tests[] = {
     {"another tag than the one asked for",                other_tag, NULL, NULL, NULL},
     {"the first error sticks",                            errors_stick, NULL, NULL, NULL},
     {"integers",                                          integers, NULL, NULL, NULL},
+    {"booleans",                                          booleans, NULL, NULL, NULL},
     {"E4 HC 227 the length of an OID",                    oid_length, NULL, NULL, NULL},
     {"E4 HC 226 nesting of 10,000",                       deep, NULL, NULL, NULL},
     {"times in seconds",                                  times, NULL, NULL, NULL},

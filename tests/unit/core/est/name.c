@@ -52,6 +52,57 @@ static void every_truncation(void **state)
     }
 }
 
+static estoc_err check_value(uint8_t tag, estoc_slice value)
+{
+    estoc_writer w = estoc_writer_of((estoc_buf){room, sizeof room});
+    size_t name = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    size_t set = estoc_der_open(&w, ESTOC_DER_SET);
+    size_t pair = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_of("\x55\x04\x0a", 3));
+    estoc_der_put(&w, tag, value);
+    estoc_der_close(&w, pair);
+    estoc_der_close(&w, set);
+    estoc_der_close(&w, name);
+    return estoc_name_check(estoc_writer_slice(&w));
+}
+
+/* 212: every byte alone, in the three types of string. X.680 section 41.4 */
+static void every_byte(void **state)
+{
+    (void)state;
+    static const char printable[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                    "0123456789 '()+,-./:=?";
+    for (unsigned b = 0; b < 256; b++) {
+        uint8_t byte = (uint8_t)b;
+        bool ascii = b >= 0x20 && b < 0x7f;
+        bool plain = b != 0 && strchr(printable, (int)b) != NULL;
+        estoc_slice value = estoc_slice_of(&byte, 1);
+        estoc_err bad = ESTOC_E_MALFORMED;
+        assert_int_equal(check_value(ESTOC_DER_UTF8_STRING, value), ascii ? 0 : bad);
+        assert_int_equal(check_value(ESTOC_DER_IA5_STRING, value), ascii ? 0 : bad);
+        assert_int_equal(check_value(ESTOC_DER_PRINTABLE_STRING, value), plain ? 0 : bad);
+    }
+}
+
+/* 212: all of U+0080 to U+FFFF. What controls, separates or turns is refused, surrogates are no UTF-8. */
+static void every_character(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0x80; c < 0x10000; c++) {
+        const uint8_t two[] = {(uint8_t)(0xc0 | c >> 6), (uint8_t)(0x80 | (c & 0x3f))};
+        const uint8_t three[] = {(uint8_t)(0xe0 | c >> 12), (uint8_t)(0x80 | (c >> 6 & 0x3f)),
+                                 (uint8_t)(0x80 | (c & 0x3f))};
+        bool bad = c < 0xa0 || (c >= 0xd800 && c < 0xe000);
+        static const uint16_t odd[] = {0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202b, 0x202c,
+                                       0x202d, 0x202e, 0x2066, 0x2067, 0x2068, 0x2069, 0xfeff};
+        for (size_t i = 0; i < COUNT(odd); i++) {
+            bad = bad || c == odd[i];
+        }
+        estoc_slice value = c < 0x800 ? SLICE(two) : SLICE(three);
+        assert_int_equal(check_value(ESTOC_DER_UTF8_STRING, value), bad ? ESTOC_E_MALFORMED : 0);
+    }
+}
+
 /* A text cut by its buffer: never too long, always terminated, never half a character. */
 static void text_in_every_room(void **state)
 {
@@ -199,6 +250,10 @@ static void build_escapes(void **state)
 static void build_refused(void **state)
 {
     (void)state;
+    static const char most[] =
+        "/O=1/O=2/O=3/O=4/O=5/O=6/O=7/O=8/O=9/O=10/O=11/O=12/O=13/O=14/O=15/O=16";
+    size_t n = 0;
+    assert_int_equal(estoc_name_build(most, (estoc_buf){room, sizeof room}, &n), 0);
     static const struct {
         const char *text;
         estoc_err err;
@@ -262,6 +317,8 @@ static const struct CMUnitTest tests[] = {
     {"E4 HC 224 a name cut at every byte",            every_truncation, NULL, NULL, NULL},
     {"E4 HC 209 HC 227 names, values and OIDs too long", sizes, NULL, NULL, NULL},
     {"E4 HC 209 64 characters, not bytes",            sixty_four_characters, NULL, NULL, NULL},
+    {"E4 HC 212 every byte in every string",          every_byte, NULL, NULL, NULL},
+    {"E4 HC 212 every character to U+FFFF",           every_character, NULL, NULL, NULL},
     {"empty names",                                   empty, NULL, NULL, NULL},
     {"text into every size of buffer",                text_in_every_room, NULL, NULL, NULL},
     {"built: every type, both forms",                 build_types, NULL, NULL, NULL},
