@@ -109,6 +109,8 @@ static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
         return 1;
     case BIO_CTRL_DGRAM_QUERY_MTU:
         return p->cfg.mtu;
+    case BIO_CTRL_DGRAM_GET_MTU_OVERHEAD:
+        return 28; /* IPv4 and UDP; OpenSSL takes no MTU below 256 less this */
     default:
         return 0;
     }
