@@ -372,6 +372,37 @@ SSL_CTX *server_ssl(const pair *p)
     return ((estoc_dtls_context *)p->server)->ssl;
 }
 
+int alert_of(const pair *p, int way)
+{
+    const datagram *last = NULL;
+    for (size_t i = 0; i < p->logged; i++) {
+        last = p->log[i].way == way ? &p->log[i] : last;
+    }
+    assert_non_null(last);
+    assert_int_equal(last->bytes[0], SSL3_RT_ALERT);
+    assert_int_equal(last->len, 13 + 2); /* in the clear: nothing is agreed on yet */
+    assert_int_equal(last->bytes[13], SSL3_AL_FATAL);
+    return last->bytes[14];
+}
+
+int refused(pair *p, const char *why)
+{
+    pair_connect(p);
+    pair_run(p, ESTOC_NEVER);
+    assert_non_null(p->s);
+    assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_FAILED);
+    assert_string_equal(estoc_dtls_why(p->s), why);
+    assert_int_equal(estoc_dtls_peer_cert(p->s).len, 0);
+    assert_int_equal(estoc_dtls_state_of(p->c), ESTOC_DTLS_FAILED);
+    assert_int_equal(strncmp(estoc_dtls_why(p->c), "refused by the peer: ", 21), 0);
+    assert_int_equal(estoc_dtls_deadline(p->s), ESTOC_NEVER);
+    assert_int_equal(estoc_dtls_write(p->s, estoc_slice_str("x")), ESTOC_E_STATE);
+    expect_silence(p->s);
+    int alert = alert_of(p, DOWN);
+    pair_free(p);
+    return alert;
+}
+
 void expect_silence(estoc_dtls *d)
 {
     uint8_t in[ESTOC_DATAGRAM_MAX];

@@ -104,6 +104,11 @@ bool pass_but_one(pair *p, int way, size_t n, estoc_slice dg);
 bool pass_by_chance(pair *p, int way, size_t n, estoc_slice dg);
 bool pass_nothing(pair *p, int way, size_t n, estoc_slice dg);
 
+/** The last datagram that went this way is a fatal alert. @return its description */
+int alert_of(const pair *p, int way);
+/** The server refuses, says why in its log and by an alert, and the client knows. Frees the pair.
+ *  @return the alert's description */
+int refused(pair *p, const char *why);
 /** `text` goes from one end to the other. */
 void expect_message(pair *p, estoc_dtls *from, estoc_dtls *to, const char *text);
 void expect_alive(pair *p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The cookie exchange, and what a server or a client is made from.
+ * The cookie exchange.
  */
 #include "pair.h"
 
@@ -415,131 +415,6 @@ static void same_address_again(void **state)
     pair_free(p);
 }
 
-/* ---- what a server and a client are made from ---- */
-
-static void expect_no_server(const estoc_dtls_server_cfg *cfg, estoc_err err, const char *text)
-{
-    estoc_why why = {"left over"};
-    estoc_dtls_server *s = (estoc_dtls_server *)&why;
-    assert_int_equal(estoc_dtls_server_new(cfg, &s, &why), err);
-    assert_null(s);
-    assert_string_equal(why.text, text);
-}
-
-static void servers_that_cannot_be(void **state)
-{
-    (void)state;
-    estoc_key *rsa, *ed25519;
-    estoc_blobs none = {NULL, 0}, junk = {NULL, 0};
-    assert_int_equal(estoc_key_generate(ESTOC_KEY_RSA, &rsa), 0);
-    assert_int_equal(estoc_key_generate(ESTOC_KEY_ED25519, &ed25519), 0);
-    assert_int_equal(estoc_blobs_add(&junk, estoc_slice_str("no certificate")), 0);
-    estoc_blobs chain = blobs_of((const credential *[]){&server_cred}, 1);
-    estoc_blobs spoilt = blobs_of((const credential *[]){&server_cred}, 1);
-    estoc_blobs trailing = {NULL, 0};
-    assert_int_equal(estoc_blobs_add(&spoilt, estoc_slice_str("no certificate")), 0);
-    uint8_t *more = malloc(ca.cert.len + 1);
-    assert_non_null(more);
-    memcpy(more, ca.cert.ptr, ca.cert.len);
-    more[ca.cert.len] = 0;
-    assert_int_equal(estoc_blobs_add(&trailing, estoc_slice_of(more, ca.cert.len + 1)), 0);
-    free(more);
-    estoc_blobs anchors = blobs_of((const credential *[]){&ca}, 1);
-    const estoc_dtls_server_cfg good = {&chain, server_cred.key, &anchors, 1232, 1000};
-    estoc_dtls_server_cfg c = good;
-    c.payload_max = 207;
-    expect_no_server(&c, ESTOC_E_USAGE, "datagrams of 207 bytes are too small; 208 is the least");
-    c = good;
-    c.timeout_ms = 0;
-    expect_no_server(&c, ESTOC_E_USAGE, "the time until a flight is repeated must not be 0");
-    c = good;
-    c.chain = &none;
-    expect_no_server(&c, ESTOC_E_USAGE, "the server has no certificate");
-    c.chain = &junk;
-    expect_no_server(&c, ESTOC_E_MALFORMED, "certificate 1 of the chain cannot be read");
-    c.chain = &spoilt;
-    expect_no_server(&c, ESTOC_E_MALFORMED, "certificate 2 of the chain cannot be read");
-    c = good;
-    c.anchors = &junk;
-    expect_no_server(&c, ESTOC_E_MALFORMED, "trust anchor 1 is not a certificate");
-    c.anchors = &trailing;
-    expect_no_server(&c, ESTOC_E_MALFORMED, "trust anchor 1 is not a certificate");
-    c = good;
-    c.key = device.key;
-    expect_no_server(&c, ESTOC_E_KEY, "the key does not belong to the certificate");
-    c.key = NULL;
-    expect_no_server(&c, ESTOC_E_KEY, "DTLS needs a key on P-256 or P-384");
-    c.key = rsa;
-    expect_no_server(&c, ESTOC_E_KEY, "DTLS needs a key on P-256 or P-384");
-    c.key = ed25519;
-    expect_no_server(&c, ESTOC_E_KEY, "DTLS needs a key on P-256 or P-384");
-    estoc_key_free(rsa);
-    estoc_key_free(ed25519);
-    estoc_blobs_free(&chain);
-    estoc_blobs_free(&spoilt);
-    estoc_blobs_free(&trailing);
-    estoc_blobs_free(&anchors);
-    estoc_blobs_free(&junk);
-}
-
-static void clients_that_cannot_be(void **state)
-{
-    (void)state;
-    estoc_why why;
-    estoc_dtls_client *client;
-    estoc_blobs chain = blobs_of((const credential *[]){&device}, 1);
-    estoc_blobs anchors = blobs_of((const credential *[]){&ca}, 1);
-    estoc_dtls_client_cfg c = {.chain = &chain,
-                               .key = server_cred.key,
-                               .anchors = &anchors,
-                               .host = "h",
-                               .payload_max = 1232,
-                               .timeout_ms = 1000};
-    assert_int_equal(estoc_dtls_client_new(&c, &client, &why), ESTOC_E_KEY);
-    assert_null(client);
-    assert_string_equal(why.text, "the key does not belong to the certificate");
-    c.key = NULL;
-    assert_int_equal(estoc_dtls_client_new(&c, &client, &why), ESTOC_E_KEY);
-    assert_string_equal(why.text, "DTLS needs a key on P-256 or P-384, or Ed25519");
-    c.key = device.key;
-    c.payload_max = 0;
-    assert_int_equal(estoc_dtls_client_new(&c, &client, &why), ESTOC_E_USAGE);
-    /* a host that cannot be named to the server */
-    static char long_name[300];
-    memset(long_name, 'x', sizeof long_name - 1);
-    c.payload_max = 1232;
-    c.host = long_name;
-    assert_int_equal(estoc_dtls_client_new(&c, &client, &why), 0);
-    estoc_dtls *d;
-    size_t sent = 0;
-    assert_int_equal(estoc_dtls_connect(client, 0, (estoc_dtls_out){&sent, discard}, &d),
-                     ESTOC_E_USAGE);
-    assert_null(d);
-    assert_int_equal(sent, 0);
-    estoc_dtls_client_free(client);
-    estoc_blobs_free(&chain);
-    estoc_blobs_free(&anchors);
-}
-
-static void server_chains(void **state)
-{
-    (void)state;
-    credential middle = cred_new(&(cert_cfg){.cn = "Middle", .issuer = &ca, .ca = true});
-    credential leaf = cred_new(&(cert_cfg){.cn = "server",
-                                           .issuer = &middle,
-                                           .kind = ESTOC_KEY_P384,
-                                           .eku = "serverAuth",
-                                           .san = "DNS:server.example"});
-    pair *p = pair_new();
-    p->server_id = &leaf;
-    p->server_chain = &middle;
-    pair_open(p);
-    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(p->c->ssl)), 2); /* and not the root */
-    pair_free(p);
-    cred_free(&leaf);
-    cred_free(&middle);
-}
-
 /* What is freed twice or was never made does no harm. */
 static void free_nothing(void **state)
 {
@@ -567,9 +442,6 @@ int main(void)
         cmocka_unit_test(accepted_and_refused),
         cmocka_unit_test(beside_open_ones),
         cmocka_unit_test(same_address_again),
-        cmocka_unit_test(servers_that_cannot_be),
-        cmocka_unit_test(clients_that_cannot_be),
-        cmocka_unit_test(server_chains),
         cmocka_unit_test(free_nothing),
     };
     return cmocka_run_group_tests_name("dtls server", tests, pki_set_up, pki_tear_down);
