@@ -127,8 +127,6 @@ static void begin(estoc_responder *r, estoc_ms now, const estoc_incoming *in)
     size_t len = 0;
     if (append(r, now, in, &body, &len)) {
         raise(r, now, in, body, len);
-    } else {
-        put_body(r, &body);
     }
 }
 

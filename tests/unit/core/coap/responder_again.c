@@ -123,6 +123,68 @@ static void many_messages(void **state)
     assert_int_equal(rig.raised, 2110);
 }
 
+/* Within one millisecond, too, the oldest goes first; and nothing is kept longer than it counts. */
+static void many_at_once(void **state)
+{
+    (void)state;
+    char text[60];
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned mid = 0; mid < 40; mid++) {
+            snprintf(text, sizeof text, "CON %u POST /a +1", 1000 * round + mid);
+            ask(text);
+            owner_says(CHANGED, 0);
+            output();
+        }
+        rig.now += ESTOC_LIFETIME_MS;
+        unsigned raised = rig.raised;
+        for (unsigned i = 0; i < 300; i++) {
+            snprintf(text, sizeof text, "CON %u GET /a", 100 + i % 150);
+            ask(text);
+            if (estoc_responder_request(&rig.r) != NULL) {
+                estoc_answer a = {.code = CONTENT, .format = ESTOC_FORMAT_NONE};
+                owner_answers(&a);
+            }
+            output();
+        }
+        assert_int_equal(rig.raised, raised + 300); /* 150 are more than are remembered */
+        for (unsigned mid = 250 - ESTOC_RESPONDER_SEEN; mid < 250; mid++) {
+            snprintf(text, sizeof text, "CON %u GET /a", mid);
+            ask(text);
+            output();
+            assert_int_not_equal(rig.got_len, 0);
+        }
+        assert_int_equal(rig.raised, raised + 300);
+        rig.now += ESTOC_LIFETIME_MS;
+    }
+}
+
+/* Each reply is whole or gone. */
+static void replies_overwritten(void **state)
+{
+    (void)state;
+    char text[60];
+    rig.cfg.replies.cap = ESTOC_REPLIES_MIN;
+    rig_start();
+    for (unsigned mid = 1; mid <= 6;
+         mid++) { /* 4 of 300 bytes fit: the last two overwrite 1 and 2 */
+        snprintf(text, sizeof text, "CON %u POST /a +1", mid);
+        ask(text);
+        owner_says(CHANGED, 290);
+        output();
+        assert_int_equal(rig.got_len, 300);
+    }
+    for (unsigned mid = 1; mid <= 6; mid++) {
+        snprintf(text, sizeof text, "CON %u POST /a +1", mid);
+        ask(text);
+        if (mid <= 2) {
+            expect_nothing();
+        } else {
+            snprintf(text, sizeof text, "ACK %u 2.04 ct=281 +290", mid);
+            expect(text);
+        }
+    }
+}
+
 /* The room for replies is smaller than what is sent. A POST does not act again for that. */
 static void replies_gone(void **state)
 {
@@ -187,6 +249,69 @@ static void replies_gone_but_known(void **state)
     assert_int_equal(rig.raised, raised);
 }
 
+/* So many others came while it waited that its message ID is forgotten: it is still one request. */
+static void forgotten_while_pending(void **state)
+{
+    (void)state;
+    char text[60];
+    ask("CON 1 GET /a");
+    for (unsigned mid = 100; mid < 200; mid++) {
+        snprintf(text, sizeof text, "CON %u GET /b", mid);
+        rig.now += 5;
+        ask(text);
+        output();
+    }
+    ask("CON 1 GET /a");
+    expect_nothing();
+    rig.now += 1000;
+    expect("ACK 1 0.00");
+    ask("CON 1 GET /a");
+    expect("ACK 1 0.00");
+    owner_says(CONTENT, 10);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    assert_int_equal(rig.raised, 1);
+    ask("CON 2 GET /a");
+    for (unsigned mid = 300; mid < 400; mid++) {
+        snprintf(text, sizeof text, "CON %u GET /b", mid);
+        rig.now += 5;
+        ask(text);
+        output();
+    }
+    owner_says(CONTENT, 10);
+    expect("ACK 2 2.05 ct=281 +10"); /* not kept: there is no entry to keep it with */
+    ask("CON 2 GET /a");
+    assert_int_equal(rig.raised, 3);
+    owner_says(CONTENT, 10);
+}
+
+/* More room than an entry can point into. */
+static void much_room(void **state)
+{
+    (void)state;
+    enum { MUCH = 70000 };
+    char text[60];
+    rig.replies = realloc(rig.replies, MUCH);
+    assert_non_null(rig.replies);
+    rig.cfg.replies = (estoc_buf){rig.replies, MUCH};
+    rig_start();
+    for (unsigned mid = 1; mid <= 120; mid++) {
+        rig.now++;
+        snprintf(text, sizeof text, "CON %u GET /a", mid);
+        ask(text);
+        owner_says(CONTENT, 1000 + mid);
+        output();
+        ask_again();
+        snprintf(text, sizeof text, "ACK %u 2.05 ct=281 +%u", mid, 1000 + mid);
+        expect(text);
+    }
+    for (unsigned mid = 66; mid <= 120; mid++) { /* 55 of some 1,100 bytes */
+        snprintf(text, sizeof text, "CON %u GET /a", mid);
+        ask(text);
+        snprintf(text, sizeof text, "ACK %u 2.05 ct=281 +%u", mid, 1000 + mid);
+        expect(text);
+    }
+}
+
 /* ---- L1: separate responses ---- */
 
 static void in_time(void **state)
@@ -247,6 +372,34 @@ static void late_without_random(void **state)
     expect("CON 20480 for 1 2.05 ct=281 +10");
 }
 
+/* Times past what the numbers hold stay at the largest. */
+static void very_patient(void **state)
+{
+    (void)state;
+    rig.cfg.tx = (estoc_transmission){UINT32_MAX - 10, 1500, 3, 0};
+    rig.jitter = 0xffff;
+    rig_start();
+    ask("CON 1 GET /a");
+    rig.now += 1000;
+    expect("ACK 1 0.00");
+    owner_says(CONTENT, 10);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    wait_until_deadline(UINT32_MAX);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    wait_until_deadline(UINT32_MAX);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    rig.cfg.tx = (estoc_transmission){2000, 0, 1, 0}; /* a factor below 1 is none */
+    estoc_responder_close(&rig.r);
+    rig_start();
+    ask("CON 1 GET /a");
+    rig.now += 1000;
+    expect("ACK 1 0.00");
+    owner_says(CONTENT, 10);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    wait_until_deadline(2000);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+}
+
 static void stopped_by(uint8_t first_byte, bool stops)
 {
     rig_make(NULL);
@@ -257,6 +410,7 @@ static void stopped_by(uint8_t first_byte, bool stops)
     expect("CON 20480 for 1 2.05 ct=281 +10");
     input(estoc_slice_of("\x60\x00\x50\x01", 4)); /* another message's */
     input(estoc_slice_of("\x60\x00\x4f\xff", 4));
+    ask_expect("CON 9 EMPTY", "RST 9 0.00");
     wait_until_deadline(2000);
     expect("CON 20480 for 1 2.05 ct=281 +10");
     const uint8_t end[] = {first_byte, 0x00, 0x50, 0x00};
@@ -281,7 +435,7 @@ static void acknowledged_or_reset(void **state)
 static void two_late(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         char text[60];
         snprintf(text, sizeof text, "CON %u GET /a", i + 1);
         ask(text);
@@ -291,10 +445,15 @@ static void two_late(void **state)
         owner_says(CONTENT, 10);
         snprintf(text, sizeof text, "CON %u for %u 2.05 ct=281 +10", OUR_MID + i, i + 1);
         expect(text);
+        if (i == 0) {
+            continue;
+        }
+        for (unsigned n = 0; n < 4; n++) { /* each has all its retransmissions */
+            wait_until_deadline(2000u << n);
+            expect(text);
+            expect_nothing();
+        }
     }
-    rig.now += 3000;
-    expect("CON 20481 for 2 2.05 ct=281 +10");
-    expect_nothing();
 }
 
 /* HC 194 */
@@ -329,12 +488,17 @@ int main(void)
         IN_RIG("C1 77 duplicates while the answer is pending", duplicate_while_pending),
         IN_RIG("L1 82 duplicates after a separate response", duplicate_after_separate),
         IN_RIG("C1 more messages than are remembered", many_messages),
+        IN_RIG("C1 more messages in one millisecond", many_at_once),
+        IN_RIG("C1 replies overwritten by later ones", replies_overwritten),
         IN_RIG("C1 a reply that is not kept any more", replies_gone),
         IN_RIG("C1 a reply that is not kept but known", replies_gone_but_known),
         IN_RIG("L1 an answer in time rides on the ACK", in_time),
         IN_RIG("L1 a late answer is a CON, sent until acknowledged", late),
         IN_RIG("L1 a late answer without a random source", late_without_random),
         cmocka_unit_test(acknowledged_or_reset),
+        IN_RIG("C1 a request forgotten while it is pending", forgotten_while_pending),
+        IN_RIG("C1 more room for replies than is used", much_room),
+        IN_RIG("L1 time-outs that overflow", very_patient),
         IN_RIG("L1 a second late answer", two_late),
         IN_RIG("194 a second request meanwhile", pipelined),
     };

@@ -502,6 +502,14 @@ static void snapshot_while_pending(void **state)
     owner_says(CHANGED, 10);
     expect("ACK 2 2.04 ct=281 +10");
     ask_expect("CON 4 GET /a 2:3/0/64", "ACK 4 2.05 etag=# ct=281 2:3/0/64 +8");
+    rig.etag_len = 0;
+    ask("CON 5 POST /a 2:0/0/64 +5");
+    owner_says(CHANGED, 210);
+    expect("ACK 5 2.04 etag=# ct=281 2:0/1/64 +64");
+    ask("CON 6 POST /b +5"); /* another request: the answer to the first stays until it is answered */
+    ask_expect("CON 7 POST /a 2:1/0/64", "ACK 7 2.04 etag=# ct=281 2:1/1/64 +64");
+    owner_says(CHANGED, 10);
+    expect("ACK 6 2.04 ct=281 +10");
 }
 
 static void non_blocks(void **state)

@@ -31,10 +31,13 @@ struct rig {
     uint8_t *replies; /* of exactly cfg.replies.cap bytes */
     /* what the owner counts */
     unsigned admitted, raised;
-    unsigned rooms, bodies; /* body_room calls; bodies out */
+    size_t admit_path_n, admit_body_len; /* what admit() saw */
+    uint8_t admit_last[256];             /* last segment of the path */
+    unsigned rooms, bodies;              /* body_room calls; bodies out */
     bool no_room;
     const char *refuse; /* admit() says no, with this text */
     uint8_t refuse_code;
+    bool refuse_static; /* with an answer that has no owner */
     unsigned owners_n;
     struct owner owners[OWNERS_MAX];
     /* contents of bodies and answers */
@@ -73,12 +76,22 @@ static inline bool rig_fill(void *ctx, uint8_t *out, size_t len)
 static inline bool rig_admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     assert_ptr_equal(ctx, &rig);
-    assert_true(req->path_n > 0 || req->path[0].ptr == NULL);
+    rig.admit_path_n = req->path_n;
+    rig.admit_body_len = req->body.len;
+    memset(rig.admit_last, 0, sizeof rig.admit_last);
+    if (req->path_n > 0 && req->path_n <= ESTOC_REQUEST_PATH_MAX) {
+        estoc_slice last = req->path[req->path_n - 1];
+        memcpy(rig.admit_last, last.ptr, last.len);
+    }
     assert_int_equal(refusal->code, 0);
     assert_null(refusal->owner);
     rig.admitted++;
     if (rig.refuse == NULL) {
         return true;
+    }
+    if (rig.refuse_static) {
+        *refusal = (estoc_answer){.code = rig.refuse_code, .body = estoc_slice_str(rig.refuse)};
+        return false;
     }
     *refusal = owned(rig.refuse_code, ESTOC_FORMAT_NONE, estoc_slice_str(rig.refuse));
     return false;
