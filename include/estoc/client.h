@@ -6,10 +6,10 @@
  * Drive it like a requester (input, output, deadline), and serve what state asks for:
  *
  *   WANT_SEND     call output() and send what it gives; before anything else the state asks for
- *   WANT_TRUST    anchors() has what /crts returned: check and store them, check the peer's chain
+ *   WANT_TRUST    answer() has what /crts returned: check and store them, check the peer's chain
  *                 against them, then call trusted(); with false the association must be closed
- *   WANT_CSR      attributes() has what /att returned (maybe nothing): build the request, call csr()
- *   WANT_INSTALL  certificate() has the answer: verify and store it, then call installed()
+ *   WANT_CSR      answer() has what /att returned (maybe nothing): build the request, call csr()
+ *   WANT_INSTALL  answer() has the certificate: verify and store it, then call installed()
  *   WAITING       for a datagram or the deadline; also while a 5.03 is waited out
  *   DONE, FAILED  error() tells; refusal() has the server's own words
  *

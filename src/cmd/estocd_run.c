@@ -80,25 +80,53 @@ static void serve(estoc_server *server, char *dir, const estoc_args_list *listen
     estoc_server_stop(server);
 }
 
-int estocd_run(int argc, char **argv)
+/* Blocked before the workers start, so that only sigwait takes them. */
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int start(char *dir, const estoc_args_list *listen)
 {
     static estoc_config conf;
-    static char dir[sizeof conf.dir];
-    const char *dir_arg = NULL;
+    if (load(dir, listen, &conf)) {
+        fprintf(stderr, "estocd run: not started; `estocd check --dir %s` tells all faults\n", dir);
+        return 1;
+    }
+    estoc_log_level(conf.log_level);
+    sigset_t set;
+    block_signals(&set);
+    estoc_server *server;
+    estoc_why why = {""};
+    estoc_err err = estoc_server_start(&conf, &server, &why);
+    if (err) {
+        fprintf(stderr, "estocd run: %s\n", why.text[0] != '\0' ? why.text : estoc_err_text(err));
+        return 1;
+    }
+    serve(server, dir, listen, &set);
+    return 0;
+}
+
+static int parse(int argc, char **argv, const char **dir, estoc_args_list *listen)
+{
     const char *unused;
-    estoc_args_list listen = {.n = 0};
     const estoc_arg options[] = {
         {.name = "dir",
          .kind = ESTOC_ARG_TEXT,
          .metavar = "DIR",
          .help = "what `estocd init` made",
-         .to.text = &dir_arg,
+         .to.text = dir,
          .required = true},
         {.name = "listen",
          .kind = ESTOC_ARG_LIST,
          .metavar = "ADDR:PORT",
          .help = "instead of the configured ones; port 0: any free one; repeatable",
-         .to.list = &listen},
+         .to.list = listen},
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {
@@ -112,7 +140,15 @@ int estocd_run(int argc, char **argv)
         .example = "  estocd run --dir /var/lib/estocd --listen [::]:5684",
         .options = options,
     };
-    int code = estoc_args_parse(&usage, argc, argv, &unused);
+    return estoc_args_parse(&usage, argc, argv, &unused);
+}
+
+int estocd_run(int argc, char **argv)
+{
+    static char dir[sizeof((estoc_config *)NULL)->dir];
+    const char *dir_arg = "";
+    estoc_args_list listen = {.n = 0};
+    int code = parse(argc, argv, &dir_arg, &listen);
     if (code != ESTOC_ARGS_RUN) {
         return code;
     }
@@ -121,28 +157,5 @@ int estocd_run(int argc, char **argv)
         return 1;
     }
     memcpy(dir, dir_arg, strlen(dir_arg) + 1);
-    if (load(dir, &listen, &conf)) {
-        fprintf(stderr, "estocd run: not started; `estocd check --dir %s` tells all faults\n", dir);
-        return 1;
-    }
-    estoc_log_level(conf.log_level);
-
-    /* Blocked before the workers start, so that only sigwait takes them. */
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-
-    estoc_server *server;
-    estoc_why why = {""};
-    estoc_err err = estoc_server_start(&conf, &server, &why);
-    if (err) {
-        fprintf(stderr, "estocd run: %s\n", why.text[0] != '\0' ? why.text : estoc_err_text(err));
-        return 1;
-    }
-    serve(server, dir, &listen, &set);
-    return 0;
+    return start(dir, &listen);
 }

@@ -124,8 +124,10 @@ bool estoc_route_find(const estoc_generation *g, const estoc_request *req, estoc
 
 static bool all_match(const estoc_link *link, const estoc_request *req)
 {
-    size_t n = req->query_n < ESTOC_REQUEST_QUERY_MAX ? req->query_n : ESTOC_REQUEST_QUERY_MAX;
-    for (size_t i = 0; i < n; i++) {
+    if (req->query_n > ESTOC_REQUEST_QUERY_MAX) { /* some of them are not at hand */
+        return false;
+    }
+    for (size_t i = 0; i < req->query_n; i++) {
         if (!estoc_link_matches(link, req->query[i])) {
             return false;
         }

@@ -37,13 +37,19 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
     return estoc_ca_open(&cfg, &g->authority, why);
 }
 
-static estoc_err serve_profile(estoc_generation *g, const char *profile)
+#define CRTS_MAX 16 /* certificates in an answer of /crts */
+
+static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_why *why)
 {
     estoc_served *s = &g->served[g->served_n];
     const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
-    estoc_slice list[16];
-    size_t n = anchors->n < 16 ? anchors->n : 16;
+    estoc_slice list[CRTS_MAX];
+    size_t n = anchors->n;
     size_t room = 64;
+    if (n > CRTS_MAX) {
+        estoc_why_set(why, "%s: more than %d certificates", g->conf.ca_chain, CRTS_MAX);
+        return ESTOC_E_LIMIT;
+    }
     for (size_t i = 0; i < n; i++) {
         list[i] = estoc_blob_slice(anchors->at[i]);
         room += list[i].len;
@@ -81,7 +87,7 @@ estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out,
     estoc_err err = load_credentials(g, why);
     err = err ? err : open_authority(g, why);
     for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
-        err = serve_profile(g, g->conf.profiles[i].profile.name);
+        err = serve_profile(g, g->conf.profiles[i].profile.name, why);
     }
     err = err ? err : open_dtls(g, why);
     if (err) {

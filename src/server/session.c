@@ -164,6 +164,16 @@ static void log_refused(const estoc_session *s)
 
 /* --------------------------------------------------------------------------------- the exchanges */
 
+#define RETRY_S 5u /* Max-Age where the authority names none */
+
+/* C4: only 5.03 and 4.29 say when to come again. */
+static void refuse_for(estoc_answer *a, estoc_err err, const char *text, uint32_t retry_s)
+{
+    estoc_refuse(a, estoc_err_coap_code(err), text);
+    a->has_max_age = a->code == ESTOC_COAP_UNAVAILABLE || a->code == ESTOC_COAP_TOO_MANY_REQUESTS;
+    a->max_age_s = retry_s > 0 ? retry_s : RETRY_S;
+}
+
 /* On the authority's thread: encode, and hand over to the worker. */
 static void decided(void *ctx, const estoc_verdict *v)
 {
@@ -191,10 +201,7 @@ static void decided(void *ctx, const estoc_verdict *v)
         }
     } else {
         snprintf(late->text, sizeof late->text, "%s", v->text != NULL ? v->text : "");
-        estoc_refuse(a, estoc_err_coap_code(v->err), late->text);
-        a->has_max_age =
-            a->code == ESTOC_COAP_UNAVAILABLE || a->code == ESTOC_COAP_TOO_MANY_REQUESTS;
-        a->max_age_s = v->retry_s > 0 ? v->retry_s : 5;
+        refuse_for(a, v->err, late->text, v->retry_s);
     }
     estoc_worker_late(late->session->worker, late);
 }
@@ -252,9 +259,7 @@ static void serve(estoc_session *s, estoc_ms now)
             err = estoc_route_get(s->generation, &s->route, req, &answer);
         }
         if (err) {
-            estoc_refuse(&answer, estoc_err_coap_code(err), estoc_err_text(err));
-            answer.has_max_age = true;
-            answer.max_age_s = 5;
+            refuse_for(&answer, err, estoc_err_text(err), 0);
         }
     }
     log_request(s, &answer, now);

@@ -362,6 +362,8 @@ static void discovery(void **state)
         {"?rt=ace.est.crts&rt=ace.est.sen", ""},
         {"?nonsense", ""},
         {"?if=x", ""},
+        {"?rt=*&rt=*&rt=*&rt=*", ALL},
+        {"?rt=*&rt=*&rt=*&rt=*&rt=ace.est.x", ""}, /* more than are kept: none is passed over */
         /* clang-format on */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
