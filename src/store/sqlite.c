@@ -9,113 +9,57 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
+#include "sqlite_parts.h"
 
-#include "store.h"
-
-#define SCHEMA_VERSION 1
-#define BUSY_MS        2000 /* another process may hold the write lock that long */
-
-enum { BEGIN, COMMIT, ROLLBACK, PUT, BY_SERIAL, BY_CSR, KEY_USED, REVOKE, EACH, COUNT, STATEMENTS };
+#define BUSY_MS 2000 /* another process may hold the write lock that long */
 
 #define COLUMNS                                                                                   \
     "serial, profile, subject, identity, csr, key, issued_at, not_before, not_after, revoked_at," \
-    " der"
+    " der, reason"
+#define PENDING_STATE "id, asked_at, changed_at, decision, serial"
 
 /* clang-format off */
 static const char *const sql[STATEMENTS] = {
     [BEGIN]     = "BEGIN IMMEDIATE",
     [COMMIT]    = "COMMIT",
     [ROLLBACK]  = "ROLLBACK",
-    [PUT]       = "INSERT INTO cert (" COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+    [PUT]       = "INSERT INTO cert (" COLUMNS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,"
+                  "?12)",
     [BY_SERIAL] = "SELECT " COLUMNS " FROM cert WHERE serial = ?1",
     [BY_CSR]    = "SELECT der FROM cert WHERE identity = ?1 AND csr = ?2 AND profile = ?3"
                   " AND issued_at >= ?4 AND revoked_at = 0 ORDER BY issued_at DESC, id DESC LIMIT 1",
     [KEY_USED]  = "SELECT 1 FROM cert WHERE key = ?1 AND subject <> ?2 AND not_after >= ?3"
                   " AND revoked_at = 0 LIMIT 1",
-    [REVOKE]    = "UPDATE cert SET revoked_at = ?2 WHERE serial = ?1 AND revoked_at = 0",
+    [REVOKE]    = "UPDATE cert SET revoked_at = ?2, reason = ?3 WHERE serial = ?1 AND revoked_at = 0",
     [EACH]      = "SELECT " COLUMNS " FROM cert WHERE ?1 IS NULL OR instr(lower(subject), lower(?1))"
                   " OR instr(lower(hex(serial)), lower(?1)) ORDER BY id",
     [COUNT]     = "SELECT count(*) FROM cert",
+    [REVOKED_COUNT]  = "SELECT count(*) FROM cert WHERE revoked_at <> 0",
+    [EACH_REVOKED]   = "SELECT " COLUMNS " FROM cert WHERE revoked_at <> 0",
+    [PEND]           = "INSERT INTO pending (identity, csr, profile, op, subject, asked_at, changed_at,"
+                       " decision, serial, client, request)"
+                       " VALUES (?1,?2,?3,?4,?5,?6,?6,0,x'',?7,?8)",
+    [PENDING_FIND]   = "SELECT " PENDING_STATE " FROM pending"
+                       " WHERE identity = ?1 AND csr = ?2 AND profile = ?3 AND op = ?4",
+    [PENDING_COUNT]  = "SELECT count(*) FROM pending WHERE decision = 0"
+                       " AND (?1 IS NULL OR identity = ?1)",
+    [PENDING_EACH]   = "SELECT " PENDING_STATE ", identity, csr, profile, op, subject, client, request"
+                       " FROM pending WHERE ?1 = 0 OR id = ?1 ORDER BY id",
+    [DECIDE]         = "UPDATE pending SET decision = ?2, changed_at = ?3"
+                       " WHERE id = ?1 AND serial = x''",
+    [PENDING_ISSUED] = "UPDATE pending SET serial = ?2 WHERE id = ?1",
+    [PENDING_DROP]   = "DELETE FROM pending WHERE id = ?1",
+    [PENDING_EXPIRE] = "DELETE FROM pending WHERE changed_at < ?1",
 };
-
-static const char schema[] =
-    "CREATE TABLE cert ("
-    " id INTEGER PRIMARY KEY,"
-    " serial BLOB NOT NULL UNIQUE,"
-    " profile TEXT NOT NULL,"
-    " subject TEXT NOT NULL,"
-    " identity BLOB NOT NULL,"
-    " csr BLOB NOT NULL,"
-    " key BLOB NOT NULL,"
-    " issued_at INTEGER NOT NULL,"
-    " not_before INTEGER NOT NULL,"
-    " not_after INTEGER NOT NULL,"
-    " revoked_at INTEGER NOT NULL,"
-    " der BLOB NOT NULL);"
-    "CREATE INDEX cert_request ON cert (identity, csr, profile, issued_at);"
-    "CREATE INDEX cert_key ON cert (key);"
-    "PRAGMA user_version = 1;";
 /* clang-format on */
 
-struct estoc_store {
-    sqlite3 *db;
-    sqlite3_stmt *st[STATEMENTS];
-    char *profile, *subject; /* of the last by_serial() */
-};
-
-static estoc_err failed(estoc_store *s, const char *what)
+estoc_err estoc_sqlite_failed(estoc_store *s, const char *what)
 {
     estoc_log(ESTOC_LOG_ERROR, "store", "event", what, "why", sqlite3_errmsg(s->db), NULL);
     return ESTOC_E_STORE;
 }
 
 /* ---------------------------------------------------------------------------------------- opening */
-
-static int int_pragma(sqlite3 *db, const char *query, int *value)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(db, query, -1, &st, NULL);
-    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        *value = sqlite3_column_int(st, 0);
-        rc = SQLITE_OK;
-    }
-    sqlite3_finalize(st);
-    return rc;
-}
-
-/* Under the write lock, so that two processes that open a new store do not both make the tables. */
-static estoc_err migrate(sqlite3 *db, const char *path, estoc_why *why)
-{
-    int version = 0;
-    int tables = 0;
-    int rc = int_pragma(db, "PRAGMA user_version", &version);
-    if (rc == SQLITE_OK && version == SCHEMA_VERSION) {
-        return ESTOC_OK;
-    }
-    rc = rc == SQLITE_OK ? sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) : rc;
-    rc = rc == SQLITE_OK ? int_pragma(db, "PRAGMA user_version", &version) : rc;
-    rc = rc == SQLITE_OK ? int_pragma(db, "SELECT count(*) FROM sqlite_schema", &tables) : rc;
-    if (rc == SQLITE_OK && version == 0 && tables == 0) {
-        rc = sqlite3_exec(db, schema, NULL, NULL, NULL);
-        version = SCHEMA_VERSION;
-    }
-    rc = rc == SQLITE_OK ? sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) : rc;
-    if (rc != SQLITE_OK) {
-        estoc_why_set(why, "store %s: %s", path, sqlite3_errmsg(db));
-        return ESTOC_E_STORE;
-    }
-    if (version == 0) {
-        estoc_why_set(why, "store %s: a database of something else", path);
-        return ESTOC_E_STORE;
-    }
-    if (version != SCHEMA_VERSION) {
-        estoc_why_set(why, "store %s: schema %d, this estocd knows %d; use the newer estocd", path,
-                      version, SCHEMA_VERSION);
-        return ESTOC_E_STORE;
-    }
-    return ESTOC_OK;
-}
 
 /* Only ever a new file: closing a descriptor of a database that this process has open elsewhere
  * would drop its locks. SQLite gives the log beside it the same mode. */
@@ -150,7 +94,7 @@ static estoc_err open_file(estoc_store *s, const char *path, estoc_why *why)
                       s->db != NULL ? sqlite3_errmsg(s->db) : sqlite3_errstr(rc));
         return ESTOC_E_STORE;
     }
-    estoc_err err = migrate(s->db, path, why);
+    estoc_err err = estoc_sqlite_migrate(s->db, path, why);
     for (int i = 0; !err && i < STATEMENTS; i++) {
         if (sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL) !=
             SQLITE_OK) {
@@ -202,7 +146,7 @@ void estoc_store_close(estoc_store *s)
 static estoc_err run(estoc_store *s, int which)
 {
     int rc = sqlite3_step(s->st[which]);
-    estoc_err err = rc == SQLITE_DONE ? ESTOC_OK : failed(s, sql[which]);
+    estoc_err err = rc == SQLITE_DONE ? ESTOC_OK : estoc_sqlite_failed(s, sql[which]);
     sqlite3_reset(s->st[which]);
     return err;
 }
@@ -226,84 +170,114 @@ void estoc_store_rollback(estoc_store *s)
 
 /* ----------------------------------------------------------------------------------------- records */
 
-static int bind_blob(sqlite3_stmt *st, int i, const uint8_t *ptr, size_t len)
+int estoc_sqlite_bind_blob(sqlite3_stmt *st, int i, const uint8_t *ptr, size_t len)
 {
     return sqlite3_bind_blob64(st, i, ptr, len, SQLITE_STATIC);
 }
 
-static int bind_text(sqlite3_stmt *st, int i, const char *text)
+int estoc_sqlite_bind_text(sqlite3_stmt *st, int i, const char *text)
 {
     return sqlite3_bind_text(st, i, text, -1, SQLITE_STATIC);
 }
 
-/* Statements keep no pointer to the caller's bytes, nor a read lock, once their call is over. */
-static void release(sqlite3_stmt *st)
+void estoc_sqlite_release(sqlite3_stmt *st)
 {
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
 }
 
+estoc_err estoc_sqlite_run(estoc_store *s, int rc, int which, const char *what)
+{
+    rc = rc == SQLITE_OK ? sqlite3_step(s->st[which]) : rc;
+    estoc_err err = rc == SQLITE_DONE ? ESTOC_OK : estoc_sqlite_failed(s, what);
+    estoc_sqlite_release(s->st[which]);
+    return err;
+}
+
+estoc_err estoc_sqlite_number(estoc_store *s, int rc, int which, uint64_t *n)
+{
+    sqlite3_stmt *st = s->st[which];
+    rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
+    *n = rc == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+    estoc_err err = rc == SQLITE_ROW ? ESTOC_OK : estoc_sqlite_failed(s, "count");
+    estoc_sqlite_release(st);
+    return err;
+}
+
 estoc_err estoc_store_put(estoc_store *s, const estoc_record *rec)
 {
     sqlite3_stmt *st = s->st[PUT];
-    int rc = bind_blob(st, 1, rec->serial, rec->serial_len);
-    rc |= bind_text(st, 2, rec->profile);
-    rc |= bind_text(st, 3, rec->subject);
-    rc |= bind_blob(st, 4, rec->identity, sizeof rec->identity);
-    rc |= bind_blob(st, 5, rec->csr, sizeof rec->csr);
-    rc |= bind_blob(st, 6, rec->key, sizeof rec->key);
+    int rc = estoc_sqlite_bind_blob(st, 1, rec->serial, rec->serial_len);
+    rc |= estoc_sqlite_bind_text(st, 2, rec->profile);
+    rc |= estoc_sqlite_bind_text(st, 3, rec->subject);
+    rc |= estoc_sqlite_bind_blob(st, 4, rec->identity, sizeof rec->identity);
+    rc |= estoc_sqlite_bind_blob(st, 5, rec->csr, sizeof rec->csr);
+    rc |= estoc_sqlite_bind_blob(st, 6, rec->key, sizeof rec->key);
     rc |= sqlite3_bind_int64(st, 7, rec->issued_at);
     rc |= sqlite3_bind_int64(st, 8, rec->not_before);
     rc |= sqlite3_bind_int64(st, 9, rec->not_after);
     rc |= sqlite3_bind_int64(st, 10, rec->revoked_at);
-    rc |= bind_blob(st, 11, rec->cert.ptr, rec->cert.len);
+    rc |= estoc_sqlite_bind_blob(st, 11, rec->cert.ptr, rec->cert.len);
+    rc |= sqlite3_bind_int(st, 12, (int)rec->reason);
     rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
     estoc_err err = rc == SQLITE_DONE                ? ESTOC_OK
                     : rc == SQLITE_CONSTRAINT_UNIQUE ? ESTOC_E_STATE
-                                                     : failed(s, "put");
-    release(st);
+                                                     : estoc_sqlite_failed(s, "put");
+    estoc_sqlite_release(st);
     return err;
 }
 
-static estoc_slice column_blob(sqlite3_stmt *st, int i)
+estoc_slice estoc_sqlite_blob(sqlite3_stmt *st, int i)
 {
     const void *ptr = sqlite3_column_blob(st, i);
     return estoc_slice_of(ptr, (size_t)sqlite3_column_bytes(st, i));
 }
 
-static const char *column_text(sqlite3_stmt *st, int i)
+const char *estoc_sqlite_text(sqlite3_stmt *st, int i)
 {
     const unsigned char *text = sqlite3_column_text(st, i);
     return text != NULL ? (const char *)text : "";
 }
 
-static bool fixed(sqlite3_stmt *st, int i, uint8_t out[32])
+bool estoc_sqlite_digest(sqlite3_stmt *st, int i, uint8_t out[32])
 {
-    estoc_slice s = column_blob(st, i);
+    estoc_slice s = estoc_sqlite_blob(st, i);
     if (s.len == 32) {
         memcpy(out, s.ptr, 32);
     }
     return s.len == 32;
 }
 
+bool estoc_sqlite_serial(sqlite3_stmt *st, int i, uint8_t out[ESTOC_SERIAL_MAX], size_t *len)
+{
+    estoc_slice s = estoc_sqlite_blob(st, i);
+    *len = s.len;
+    if (s.len > ESTOC_SERIAL_MAX) {
+        return false;
+    }
+    if (s.len > 0) {
+        memcpy(out, s.ptr, s.len);
+    }
+    return true;
+}
+
 /* @return false: the row was not written by us */
 static bool read_row(sqlite3_stmt *st, estoc_record *rec)
 {
     memset(rec, 0, sizeof *rec);
-    estoc_slice serial = column_blob(st, 0);
-    if (serial.len == 0 || serial.len > sizeof rec->serial || !fixed(st, 3, rec->identity) ||
-        !fixed(st, 4, rec->csr) || !fixed(st, 5, rec->key)) {
+    if (!estoc_sqlite_serial(st, 0, rec->serial, &rec->serial_len) || rec->serial_len == 0 ||
+        !estoc_sqlite_digest(st, 3, rec->identity) || !estoc_sqlite_digest(st, 4, rec->csr) ||
+        !estoc_sqlite_digest(st, 5, rec->key)) {
         return false;
     }
-    memcpy(rec->serial, serial.ptr, serial.len);
-    rec->serial_len = serial.len;
-    rec->profile = column_text(st, 1);
-    rec->subject = column_text(st, 2);
+    rec->profile = estoc_sqlite_text(st, 1);
+    rec->subject = estoc_sqlite_text(st, 2);
     rec->issued_at = sqlite3_column_int64(st, 6);
     rec->not_before = sqlite3_column_int64(st, 7);
     rec->not_after = sqlite3_column_int64(st, 8);
     rec->revoked_at = sqlite3_column_int64(st, 9);
-    rec->cert = column_blob(st, 10);
+    rec->cert = estoc_sqlite_blob(st, 10);
+    rec->reason = (estoc_crl_reason)sqlite3_column_int(st, 11);
     return true;
 }
 
@@ -328,7 +302,7 @@ estoc_err estoc_store_by_serial(estoc_store *s, estoc_slice serial, estoc_record
 {
     sqlite3_stmt *st = s->st[BY_SERIAL];
     *cert = (estoc_blob){NULL, 0};
-    int rc = bind_blob(st, 1, serial.ptr, serial.len);
+    int rc = estoc_sqlite_bind_blob(st, 1, serial.ptr, serial.len);
     rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
     estoc_err err;
     if (rc == SQLITE_DONE) {
@@ -336,9 +310,9 @@ estoc_err estoc_store_by_serial(estoc_store *s, estoc_slice serial, estoc_record
     } else if (rc == SQLITE_ROW && read_row(st, rec)) {
         err = keep(s, rec, cert);
     } else {
-        err = failed(s, "read");
+        err = estoc_sqlite_failed(s, "read");
     }
-    release(st);
+    estoc_sqlite_release(st);
     if (err) {
         memset(rec, 0, sizeof *rec);
     }
@@ -350,15 +324,15 @@ estoc_err estoc_store_by_csr(estoc_store *s, const uint8_t identity[32], const c
 {
     sqlite3_stmt *st = s->st[BY_CSR];
     *cert = (estoc_blob){NULL, 0};
-    int rc = bind_blob(st, 1, identity, 32);
-    rc |= bind_blob(st, 2, csr, 32);
-    rc |= bind_text(st, 3, profile);
+    int rc = estoc_sqlite_bind_blob(st, 1, identity, 32);
+    rc |= estoc_sqlite_bind_blob(st, 2, csr, 32);
+    rc |= estoc_sqlite_bind_text(st, 3, profile);
     rc |= sqlite3_bind_int64(st, 4, since);
     rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
-    estoc_err err = rc == SQLITE_ROW    ? estoc_blob_copy(column_blob(st, 0), cert)
+    estoc_err err = rc == SQLITE_ROW    ? estoc_blob_copy(estoc_sqlite_blob(st, 0), cert)
                     : rc == SQLITE_DONE ? ESTOC_E_NOT_FOUND
-                                        : failed(s, "read");
-    release(st);
+                                        : estoc_sqlite_failed(s, "read");
+    estoc_sqlite_release(st);
     return err;
 }
 
@@ -366,13 +340,14 @@ estoc_err estoc_store_key_used(estoc_store *s, const uint8_t key[32], const char
                                int64_t at, bool *used)
 {
     sqlite3_stmt *st = s->st[KEY_USED];
-    int rc = bind_blob(st, 1, key, 32);
-    rc |= bind_text(st, 2, subject);
+    int rc = estoc_sqlite_bind_blob(st, 1, key, 32);
+    rc |= estoc_sqlite_bind_text(st, 2, subject);
     rc |= sqlite3_bind_int64(st, 3, at);
     rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
     *used = rc == SQLITE_ROW;
-    estoc_err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? ESTOC_OK : failed(s, "read");
-    release(st);
+    estoc_err err =
+        rc == SQLITE_ROW || rc == SQLITE_DONE ? ESTOC_OK : estoc_sqlite_failed(s, "read");
+    estoc_sqlite_release(st);
     return err;
 }
 
@@ -382,12 +357,10 @@ estoc_err estoc_store_revoke(estoc_store *s, estoc_slice serial, estoc_crl_reaso
     sqlite3_stmt *st = s->st[REVOKE];
     estoc_record rec;
     estoc_blob cert;
-    (void)reason;
-    int rc = bind_blob(st, 1, serial.ptr, serial.len);
+    int rc = estoc_sqlite_bind_blob(st, 1, serial.ptr, serial.len);
     rc |= sqlite3_bind_int64(st, 2, at);
-    rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
-    estoc_err err = rc == SQLITE_DONE ? ESTOC_OK : failed(s, "revoke");
-    release(st);
+    rc |= sqlite3_bind_int(st, 3, (int)reason);
+    estoc_err err = estoc_sqlite_run(s, rc, REVOKE, "revoke");
     if (!err && sqlite3_changes(s->db) == 0) {
         err = estoc_store_by_serial(s, serial, &rec, &cert);
         estoc_blob_free(&cert);
@@ -396,12 +369,12 @@ estoc_err estoc_store_revoke(estoc_store *s, estoc_slice serial, estoc_crl_reaso
     return err;
 }
 
-estoc_err estoc_store_each(estoc_store *s, const char *match,
-                           bool (*each)(void *ctx, const estoc_record *rec), void *ctx)
+/* The rows of a bound statement. */
+static estoc_err walk(estoc_store *s, int rc, int which,
+                      bool (*each)(void *ctx, const estoc_record *rec), void *ctx)
 {
-    sqlite3_stmt *st = s->st[EACH];
+    sqlite3_stmt *st = s->st[which];
     estoc_record rec;
-    int rc = bind_text(st, 1, match); /* NULL binds NULL */
     bool more = rc == SQLITE_OK;
     while (more && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         if (!read_row(st, &rec)) {
@@ -410,20 +383,31 @@ estoc_err estoc_store_each(estoc_store *s, const char *match,
         }
         more = each(ctx, &rec);
     }
-    estoc_err err = rc == SQLITE_DONE || (rc == SQLITE_ROW && !more) ? ESTOC_OK : failed(s, "read");
-    release(st);
+    estoc_err err = rc == SQLITE_DONE || (rc == SQLITE_ROW && !more)
+                        ? ESTOC_OK
+                        : estoc_sqlite_failed(s, "read");
+    estoc_sqlite_release(st);
     return err;
+}
+
+estoc_err estoc_store_each(estoc_store *s, const char *match,
+                           bool (*each)(void *ctx, const estoc_record *rec), void *ctx)
+{
+    return walk(s, estoc_sqlite_bind_text(s->st[EACH], 1, match), EACH, each, ctx);
+}
+
+estoc_err estoc_store_each_revoked(estoc_store *s, bool (*each)(void *ctx, const estoc_record *rec),
+                                   void *ctx)
+{
+    return walk(s, SQLITE_OK, EACH_REVOKED, each, ctx);
 }
 
 estoc_err estoc_store_count(estoc_store *s, uint64_t *n)
 {
-    sqlite3_stmt *st = s->st[COUNT];
-    *n = 0;
-    bool row = sqlite3_step(st) == SQLITE_ROW;
-    estoc_err err = row ? ESTOC_OK : failed(s, "count");
-    if (row) {
-        *n = (uint64_t)sqlite3_column_int64(st, 0);
-    }
-    release(st);
-    return err;
+    return estoc_sqlite_number(s, SQLITE_OK, COUNT, n);
+}
+
+estoc_err estoc_store_revoked_count(estoc_store *s, uint64_t *n)
+{
+    return estoc_sqlite_number(s, SQLITE_OK, REVOKED_COUNT, n);
 }
