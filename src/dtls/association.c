@@ -102,7 +102,7 @@ static bool set_up(estoc_dtls *d)
     } else {
         SSL_set_connect_state(d->ssl);
     }
-    return SSL_set_mtu(d->ssl, (long)d->context->payload_max) > 0;
+    return true;
 }
 
 estoc_err estoc_dtls_new(const estoc_dtls_context *c, estoc_dtls **out)
@@ -416,7 +416,7 @@ estoc_err estoc_dtls_unique(const estoc_dtls *d, estoc_buf out, size_t *len)
 
 const char *estoc_dtls_why(const estoc_dtls *d)
 {
-    return d->state == ESTOC_DTLS_FAILED ? d->why.text : "";
+    return d->why.text;
 }
 
 const char *estoc_dtls_cipher(const estoc_dtls *d)

@@ -29,8 +29,7 @@ static bool set_rules(SSL_CTX *ctx)
     /* No tickets and no session cache: they come with their keys rotated and shared. CBC, the reason
      * for encrypt-then-MAC, is not among the ciphers: 4 bytes less in each hello. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
-                                 SSL_OP_NO_QUERY_MTU | SSL_OP_NO_ENCRYPT_THEN_MAC |
-                                 SSL_OP_CLEANSE_PLAINTEXT);
+                                 SSL_OP_NO_ENCRYPT_THEN_MAC | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES_MAX);

@@ -235,10 +235,10 @@ static bool server_unheard(pair *p, int way, size_t n, estoc_slice dg)
     return way == UP || n == 1; /* the HelloVerifyRequest is */
 }
 
-static void silent_client(void **state)
+static void client_falls_silent(size_t payload_max, size_t more)
 {
-    (void)state;
     pair *p = pair_new();
+    p->payload_max = payload_max;
     p->passes = server_unheard;
     pair_connect(p);
     pair_run(p, p->now);
@@ -251,11 +251,19 @@ static void silent_client(void **state)
     for (size_t i = 0; i < p->logged; i++) {
         flight += p->log[i].way == DOWN && p->log_at[i] == start;
     }
-    /* the HelloVerifyRequest, and five times the flight: a copy takes no more datagrams */
-    assert_int_equal(p->sent[DOWN], 1 + 5 * (flight - 1));
+    /* the HelloVerifyRequest, and five times the flight: OpenSSL cuts copies a little worse */
+    assert_in_range(p->sent[DOWN], 1 + 5 * (flight - 1), 1 + 5 * (flight - 1) + 4 * more);
     assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_FAILED);
     assert_string_equal(estoc_dtls_why(p->s), "no answer");
     pair_free(p);
+}
+
+static void silent_client(void **state)
+{
+    (void)state;
+    client_falls_silent(1232, 0);
+    client_falls_silent(400, 0);
+    client_falls_silent(208, 1);
 }
 
 /* Deadlines are those of the caller's clock, however the wall clock jumps. */
@@ -342,30 +350,38 @@ static void max_fragment(void **state)
     pair_free(p);
 }
 
-/* D8, HC 49 */
+static void renegotiate(estoc_dtls *d)
+{
+    uint8_t room[ESTOC_DATAGRAM_MAX];
+    SSL_clear_options(d->ssl, SSL_OP_NO_RENEGOTIATION);
+    assert_true(estoc_dtls_begin(d, d->now, room));
+    assert_int_equal(SSL_renegotiate(d->ssl), 1);
+    SSL_do_handshake(d->ssl);
+    estoc_dtls_end(d);
+}
+
+/* D8, HC 49: whoever asks is refused by a warning, and what was open stays open. */
 static void renegotiation(void **state)
 {
     (void)state;
-    uint8_t room[ESTOC_DATAGRAM_MAX];
-    pair *p = pair_new();
-    pair_prepare(p);
-    SSL_CTX_clear_options(client_ssl(p), SSL_OP_NO_RENEGOTIATION);
-    pair_open(p);
-    assert_true(estoc_dtls_begin(p->c, p->now, room));
-    assert_int_equal(SSL_renegotiate(p->c->ssl), 1);
-    SSL_do_handshake(p->c->ssl);
-    estoc_dtls_end(p->c);
-    assert_int_equal(p->queued, 1);
-    datagram hello = p->queue[0];
-    p->queued = 0;
-    assert_int_equal(estoc_dtls_input(p->s, p->now, estoc_slice_of(hello.bytes, hello.len)),
-                     ESTOC_DTLS_OPEN);
-    assert_int_equal(SSL_total_renegotiations(p->s->ssl), 0);
-    assert_int_equal(p->queued, 1); /* no_renegotiation */
-    assert_int_equal(p->queue[0].bytes[0], 21);
-    pair_deliver(p);
-    assert_string_equal(estoc_dtls_why(p->c), "no renegotiation");
-    pair_free(p);
+    for (int way = UP; way <= DOWN; way++) {
+        pair *p = pair_new();
+        pair_open(p);
+        estoc_dtls *asks = way == UP ? p->c : p->s, *other = way == UP ? p->s : p->c;
+        renegotiate(asks);
+        assert_int_equal(p->queued, 1);
+        datagram hello = p->queue[0];
+        p->queued = 0;
+        assert_int_equal(hello.bytes[0], SSL3_RT_HANDSHAKE);
+        assert_int_equal(estoc_dtls_input(other, p->now, estoc_slice_of(hello.bytes, hello.len)),
+                         ESTOC_DTLS_OPEN);
+        assert_int_equal(p->queued, 1);
+        assert_int_equal(p->queue[0].bytes[0], SSL3_RT_ALERT);
+        pair_deliver(p);
+        assert_int_equal(SSL_total_renegotiations(other->ssl), 0);
+        assert_string_equal(estoc_dtls_why(asks), "no renegotiation");
+        pair_free(p);
+    }
 }
 
 /* ---- the end ---- */

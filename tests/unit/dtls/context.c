@@ -197,13 +197,20 @@ static void groups(void **state)
 {
     (void)state;
     /* the first is for the key exchange; the certificate's must be there (RFC 8422 section 5.1) */
-    static const char *const good[] = {"P-256", "X25519:P-256", "P-384:P-256"};
+    static const struct {
+        const char *list;
+        int chosen;
+    } good[] = {{"P-256", NID_X9_62_prime256v1},
+                {"X25519:P-256", NID_X25519},
+                {"P-384:P-256", NID_secp384r1},
+                {"P-521:X448:brainpoolP256r1:P-256", NID_X9_62_prime256v1}};
     static const char *const bad[] = {"P-521", "brainpoolP256r1", "X448", "P-384"};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         pair *p = pair_new();
         pair_prepare(p);
-        assert_int_equal(SSL_CTX_set1_groups_list(client_ssl(p), good[i]), 1);
+        assert_int_equal(SSL_CTX_set1_groups_list(client_ssl(p), good[i].list), 1);
         pair_open(p);
+        assert_int_equal(SSL_get_negotiated_group(p->s->ssl), good[i].chosen);
         pair_free(p);
     }
     for (size_t i = 0; i < 4; i++) {
@@ -211,6 +218,18 @@ static void groups(void **state)
         pair_prepare(p);
         assert_int_equal(SSL_CTX_set1_groups_list(client_ssl(p), bad[i]), 1);
         assert_int_equal(refused(p, "no shared cipher"), SSL_AD_HANDSHAKE_FAILURE);
+    }
+}
+
+static void signatures(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"ECDSA+SHA1", "ECDSA+SHA224", "ECDSA+SHA512"};
+    for (size_t i = 0; i < 3; i++) {
+        pair *p = pair_new();
+        pair_prepare(p);
+        assert_int_equal(SSL_CTX_set1_sigalgs_list(client_ssl(p), bad[i]), 1);
+        assert_int_equal(refused(p, "no shared signature algorithms"), SSL_AD_HANDSHAKE_FAILURE);
     }
 }
 
@@ -276,6 +295,7 @@ int main(void)
         cmocka_unit_test(suites),
         cmocka_unit_test(weak_suites),
         cmocka_unit_test(groups),
+        cmocka_unit_test(signatures),
         cmocka_unit_test(old_version),
         cmocka_unit_test(no_extended_master_secret),
         cmocka_unit_test(flights),

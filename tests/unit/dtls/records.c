@@ -2,6 +2,11 @@
  *
  * What anybody can send who knows an address and a port, and what a peer may send too early.
  */
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+
 #include "pair.h"
 
 enum { RECORD_APPLICATION = 23 };
@@ -226,14 +231,97 @@ static void messages_far_ahead(void **state)
     pair_free(p);
 }
 
+/* The client's key and the four bytes of its nonce. RFC 5246 section 6.3 */
+static void client_keys(const pair *p, uint8_t key[16], uint8_t iv[4])
+{
+    uint8_t master[48], random[64], block[40];
+    SSL *ssl = p->c->ssl;
+    assert_int_equal(SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof master), 48);
+    SSL_get_server_random(ssl, random, 32);
+    SSL_get_client_random(ssl, random + 32, 32);
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+    char sha256[] = "SHA256", label[] = "key expansion";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, sha256, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, master, sizeof master),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, label, strlen(label)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, random, sizeof random),
+        OSSL_PARAM_construct_end()};
+    assert_int_equal(EVP_KDF_derive(ctx, block, sizeof block, params), 1);
+    EVP_KDF_CTX_free(ctx);
+    EVP_KDF_free(kdf);
+    memcpy(key, block, 16);
+    memcpy(iv, block + 32, 4);
+}
+
+/* A record with nothing in it, which OpenSSL does not write. RFC 6655 section 3 */
+static void seal_empty(const pair *p, uint8_t seq, uint8_t r[13 + 16])
+{
+    uint8_t key[16], nonce[12], aad[13] = {0, 1, 0, 0, 0, 0, 0, seq, 23, 254, 253, 0, 0}, none[1];
+    int n;
+    client_keys(p, key, nonce);
+    memcpy(r, "\x17\xfe\xfd\0\1\0\0\0\0\0\0\0\x10", 13);
+    r[10] = seq;
+    memcpy(r + 13, r + 3, 8);
+    memcpy(nonce + 4, r + 3, 8);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    assert_int_equal(EVP_EncryptInit_ex(ctx, EVP_aes_128_ccm(), NULL, NULL, NULL), 1);
+    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IVLEN, 12, NULL);
+    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 8, NULL);
+    assert_int_equal(EVP_EncryptInit_ex(ctx, NULL, NULL, key, nonce), 1);
+    assert_int_equal(EVP_EncryptUpdate(ctx, NULL, &n, NULL, 0), 1);
+    assert_int_equal(EVP_EncryptUpdate(ctx, NULL, &n, aad, sizeof aad), 1);
+    assert_int_equal(EVP_EncryptUpdate(ctx, none, &n, none, 0), 1);
+    assert_int_equal(EVP_EncryptFinal_ex(ctx, none, &n), 1);
+    assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 8, r + 21), 1);
+    EVP_CIPHER_CTX_free(ctx);
+}
+
+/* No message, and no end: what follows in the datagram is read. */
+static void empty_records(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    uint8_t in[ESTOC_DATAGRAM_MAX], dg[ESTOC_DATAGRAM_MAX];
+    size_t n;
+    pair_open(p);
+    seal_empty(p, 20, dg);
+    assert_int_equal(estoc_dtls_input(p->s, p->now, estoc_slice_of(dg, 29)), ESTOC_DTLS_OPEN);
+    expect_silence(p->s);
+    seal_empty(p, 21, dg);
+    assert_int_equal(estoc_dtls_write(p->c, estoc_slice_str("one")), 0);
+    assert_int_equal(estoc_dtls_write(p->c, estoc_slice_str("more")), 0);
+    size_t first = p->queue[0].len, second = p->queue[1].len;
+    memcpy(dg + 29, p->queue[0].bytes, first);
+    seal_empty(p, 22, dg + 29 + first);
+    memcpy(dg + 58 + first, p->queue[1].bytes, second);
+    p->queued = 0;
+    assert_int_equal(estoc_dtls_input(p->s, p->now, estoc_slice_of(dg, 58 + first + second)),
+                     ESTOC_DTLS_OPEN);
+    assert_int_equal(estoc_dtls_read(p->s, (estoc_buf){in, sizeof in}, &n), 0);
+    assert_int_equal(n, 3);
+    assert_int_equal(estoc_dtls_read(p->s, (estoc_buf){in, sizeof in}, &n), 0);
+    assert_int_equal(n, 4);
+    expect_silence(p->s);
+    expect_alive(p);
+    seal_empty(p, 23, dg);
+    estoc_dtls_close(p->c);
+    memcpy(dg + 29, p->queue[0].bytes, p->queue[0].len);
+    assert_int_equal(estoc_dtls_input(p->s, p->now, estoc_slice_of(dg, 29 + p->queue[0].len)),
+                     ESTOC_DTLS_CLOSED);
+    p->queued = 0;
+    pair_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forged_records),     cmocka_unit_test(replayed_records),
-        cmocka_unit_test(altered_records),    cmocka_unit_test(overtaken_finished),
-        cmocka_unit_test(early_records),      cmocka_unit_test(early_records_do_not_stop),
-        cmocka_unit_test(junk_in_handshake),  cmocka_unit_test(protected_before_hello),
-        cmocka_unit_test(messages_far_ahead),
+        cmocka_unit_test(forged_records),         cmocka_unit_test(replayed_records),
+        cmocka_unit_test(altered_records),        cmocka_unit_test(overtaken_finished),
+        cmocka_unit_test(early_records),          cmocka_unit_test(early_records_do_not_stop),
+        cmocka_unit_test(empty_records),          cmocka_unit_test(junk_in_handshake),
+        cmocka_unit_test(protected_before_hello), cmocka_unit_test(messages_far_ahead),
     };
     return cmocka_run_group_tests_name("dtls records", tests, pki_set_up, pki_tear_down);
 }

@@ -168,6 +168,40 @@ static void intermediate(void **state)
     cred_free(&middle);
 }
 
+static void long_chain(void **state)
+{
+    (void)state;
+    enum { MANY = 10 };
+    credential c[MANY];
+    char cn[16];
+    for (size_t i = 0; i < MANY; i++) {
+        snprintf(cn, sizeof cn, "CA %zu", i);
+        c[i] = cred_new(&(cert_cfg){.cn = i + 1 < MANY ? cn : "dev",
+                                    .issuer = i > 0 ? &c[i - 1] : &ca,
+                                    .ca = i + 1 < MANY});
+    }
+    for (size_t top = 0; top < 2; top++) { /* nine between, and eight */
+        pair *p = pair_new();
+        p->client_id = &c[MANY - 1];
+        p->server_anchor = top == 0 ? &ca : &c[0];
+        pair_prepare(p);
+        for (size_t i = 0; i + 1 < MANY; i++) {
+            const uint8_t *der = c[i].cert.ptr;
+            X509 *x = d2i_X509(NULL, &der, (long)c[i].cert.len);
+            assert_int_equal(SSL_CTX_add0_chain_cert(client_ssl(p), x), 1);
+        }
+        if (top == 0) {
+            refused(p, "certificate chain too long (CN=CA 0)");
+        } else {
+            pair_open(p);
+            pair_free(p);
+        }
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        cred_free(&c[i]);
+    }
+}
+
 /* HC 311: the order of what follows the first certificate does not matter. */
 static void odd_chains(void **state)
 {
@@ -339,6 +373,7 @@ int main(void)
         cmocka_unit_test(weak_signature),
         cmocka_unit_test(key_kinds),
         cmocka_unit_test(intermediate),
+        cmocka_unit_test(long_chain),
         cmocka_unit_test(odd_chains),
         cmocka_unit_test(server_not_trusted),
         cmocka_unit_test(hosts),
