@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests, options and errors. Duplicates and late answers: responder_again.c; blocks:
- * responder_blocks.c and responder_answers.c.
+ * Requests, options and errors. Duplicates: responder_again.c; late answers:
+ * responder_late.c; blocks: responder_blocks.c and responder_answers.c.
  */
 #include "coap/responder_rig.h"
 
@@ -461,18 +461,6 @@ static void output_pending(void **state)
     expect("ACK 1 2.05 ct=281 +10");
 }
 
-/* A clock at its end does not wrap. */
-static void end_of_time(void **state)
-{
-    (void)state;
-    rig.now = ESTOC_NEVER - 10;
-    ask("CON 1 GET /a");
-    assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
-    expect_nothing();
-    owner_says(CONTENT, 10);
-    expect("ACK 1 2.05 ct=281 +10");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,7 +480,6 @@ int main(void)
         IN_RIG("C4 the longest error fits", longest_error),
         IN_RIG("answer() without a request", answer_to_nothing),
         IN_RIG("calls while output is pending", output_pending),
-        IN_RIG("the end of time", end_of_time),
     };
     for (size_t i = 0; i < COUNT(malformed_messages); i++) {
         rows_add("C2", malformed_messages[i].name, malformed, &malformed_messages[i]);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Duplicates, late answers, and requests that come meanwhile.     RFC 7252 sections 4.2, 4.5, 5.2.2
+ * What comes again: duplicates, and the last block of a body under a new message ID.
+ *                                                              RFC 7252 sections 4.2 and 4.5
  */
 #include "coap/responder_rig.h"
 
 enum { CHANGED = ESTOC_COAP_CHANGED, CONTENT = ESTOC_COAP_CONTENT };
+
+#define MISSING "\"earlier blocks are missing, start again\""
 
 /* ---- C1: duplicates ---- */
 
@@ -312,173 +315,64 @@ static void much_room(void **state)
     }
 }
 
-/* ---- L1: separate responses ---- */
+/* ---- X4 ---- */
 
-static void in_time(void **state)
+static void final_again(void **state)
 {
     (void)state;
-    ask("CON 1 GET /a");
-    assert_int_equal(estoc_responder_deadline(&rig.r), rig.now + 1000);
-    rig.now += 999;
-    expect_nothing();
-    owner_says(CONTENT, 10);
-    expect("ACK 1 2.05 ct=281 +10");
-    assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
-    rig.now += 5000;
-    expect_nothing();
+    ask_expect("CON 1 POST /a ct=286 1:0/1/64 +64", "ACK 1 2.31 1:0/1/64");
+    ask("CON 2 POST /a ct=286 1:1/0/64 +10");
+    owner_says(CHANGED, 20);
+    expect("ACK 2 2.04 ct=281 1:1/0/64 +20");
+    ask_expect("CON 3 POST /a ct=286 1:1/0/64 +10", "ACK 3 2.04 ct=281 1:1/0/64 +20");
+    ask_expect("NON 4 POST /a ct=286 1:1/0/64 +10", "NON 20480 for 4 2.04 ct=281 1:1/0/64 +20");
+    ask_expect("CON 5 POST /a ct=286 2:0/0/16 1:1/0/64 size2=0 +10",
+               "ACK 5 2.04 etag=# ct=281 2:0/1/16 1:1/0/64 size2=20 +16");
+    assert_int_equal(rig.raised, 1);
+    /* these are not that block */
+    ask_expect("CON 10 POST /a ct=286 1:1/0/64 +11", "ACK 10 4.08 1:1/0/64 " MISSING);
+    ask_expect("CON 11 POST /a ct=286 1:2/0/64 +10", "ACK 11 4.08 1:2/0/64 " MISSING);
+    ask_expect("CON 12 POST /b ct=286 1:1/0/64 +10", "ACK 12 4.08 1:1/0/64 " MISSING);
+    ask_expect("CON 13 POST /a ct=286 1:1/1/64 +64", "ACK 13 4.08 1:1/0/64 " MISSING);
+    rig.body[64] ^= 1;
+    ask_expect("CON 14 POST /a ct=286 1:1/0/64 +10", "ACK 14 4.08 1:1/0/64 " MISSING);
+    rig.body[64] ^= 1;
+    rig.now += ESTOC_LIFETIME_MS - 1;
+    ask_expect("CON 20 POST /a ct=286 1:1/0/64 +10", "ACK 20 2.04 etag=# ct=281 1:1/0/64 +20");
+    rig.now += ESTOC_LIFETIME_MS;
+    ask_expect("CON 21 POST /a ct=286 1:1/0/64 +10", "ACK 21 4.08 1:1/0/64 " MISSING);
 }
 
-static void late(void **state)
+/* The whole once more is a new request, and its answer takes the place of the old one. */
+static void whole_again(void **state)
 {
     (void)state;
-    static const uint16_t jitter[] = {0, 0xffff, 0x8000};
-    static const unsigned first[] = {2000, 3000, 2500};
-    rig.cfg.ack_delay_ms = 50;
-    for (unsigned i = 0; i < COUNT(jitter); i++) {
-        rig_start();
-        rig.jitter = jitter[i];
-        ask("CON 1 GET /a");
-        wait_until_deadline(50);
-        expect("ACK 1 0.00");
-        expect_nothing();
-        assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
-        rig.now += 7000;
-        owner_says(CONTENT, 10);
-        assert_int_equal(estoc_responder_state(&rig.r), ESTOC_RESPONDER_WANT_SEND);
-        expect("CON 20480 for 1 2.05 ct=281 +10");
-        expect_nothing();
-        for (unsigned n = 0; n < 4; n++) { /* RFC 7252 section 4.2 */
-            wait_until_deadline(first[i] << n);
-            expect("CON 20480 for 1 2.05 ct=281 +10");
-            expect_nothing();
-        }
-        assert_int_equal(rig.r.traffic.retransmitted, 4);
-        wait_until_deadline(first[i] << 4);
-        expect_nothing(); /* and no more: row 86 */
-        assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
-    }
-}
-
-static void late_without_random(void **state)
-{
-    (void)state;
-    ask("CON 1 GET /a");
-    rig.now += 1000;
-    expect("ACK 1 0.00");
-    rig.random_fails = true;
-    owner_says(CONTENT, 10);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    wait_until_deadline(3000);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-}
-
-/* Times past what the numbers hold stay at the largest. */
-static void very_patient(void **state)
-{
-    (void)state;
-    rig.cfg.tx = (estoc_transmission){UINT32_MAX - 10, 1500, 3, 0};
-    rig.jitter = 0xffff;
-    rig_start();
-    ask("CON 1 GET /a");
-    rig.now += 1000;
-    expect("ACK 1 0.00");
-    owner_says(CONTENT, 10);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    wait_until_deadline(UINT32_MAX);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    wait_until_deadline(UINT32_MAX);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    rig.cfg.tx = (estoc_transmission){2000, 0, 1, 0}; /* a factor below 1 is none */
-    estoc_responder_close(&rig.r);
-    rig_start();
-    ask("CON 1 GET /a");
-    rig.now += 1000;
-    expect("ACK 1 0.00");
-    owner_says(CONTENT, 10);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    wait_until_deadline(2000);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-}
-
-static void stopped_by(uint8_t first_byte, bool stops)
-{
-    rig_make(NULL);
-    ask("CON 1 GET /a");
-    rig.now += 1000;
-    expect("ACK 1 0.00");
-    owner_says(CONTENT, 10);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    input(estoc_slice_of("\x60\x00\x50\x01", 4)); /* another message's */
-    input(estoc_slice_of("\x60\x00\x4f\xff", 4));
-    ask_expect("CON 9 EMPTY", "RST 9 0.00");
-    wait_until_deadline(2000);
-    expect("CON 20480 for 1 2.05 ct=281 +10");
-    const uint8_t end[] = {first_byte, 0x00, 0x50, 0x00};
-    input(SLICE(end));
-    expect_nothing();
-    assert_int_equal(estoc_responder_deadline(&rig.r), stops ? ESTOC_NEVER : rig.now + 4000);
-    rig.now += 100000;
-    output();
-    assert_int_equal(rig.got_len > 0, !stops);
-    rig_free(NULL);
-}
-
-static void acknowledged_or_reset(void **state)
-{
-    (void)state;
-    stopped_by(0x60, true);
-    stopped_by(0x70, true);  /* row 84 */
-    stopped_by(0x61, false); /* malformed: with a token that is not there */
-}
-
-/* A later one takes the place of the one before: one outstanding interaction. */
-static void two_late(void **state)
-{
-    (void)state;
+    char text[80];
     for (unsigned i = 0; i < 3; i++) {
-        char text[60];
-        snprintf(text, sizeof text, "CON %u GET /a", i + 1);
+        snprintf(text, sizeof text, "CON %u POST /a 1:0/1/64 +64", 10 * i);
         ask(text);
-        rig.now += 1000;
         output();
-        assert_int_equal(rig.got_len, 4);
-        owner_says(CONTENT, 10);
-        snprintf(text, sizeof text, "CON %u for %u 2.05 ct=281 +10", OUR_MID + i, i + 1);
+        snprintf(text, sizeof text, "CON %u POST /a 1:1/0/64 +10", 10 * i + 1);
+        ask(text);
+        expect_request("POST /a +74");
+        assert_int_equal(answers_out(), 0); /* it is no answer to this one */
+        if (i < 2) {
+            owner_says(CHANGED, 20 + i);
+            snprintf(text, sizeof text, "ACK %u 2.04 ct=281 1:1/0/64 +%u", 10 * i + 1, 20 + i);
+        } else {
+            owner_refuses(ESTOC_COAP_FORBIDDEN, "no more");
+            snprintf(text, sizeof text, "ACK %u 4.03 1:1/0/64 \"no more\"", 10 * i + 1);
+        }
         expect(text);
-        if (i == 0) {
-            continue;
-        }
-        for (unsigned n = 0; n < 4; n++) { /* each has all its retransmissions */
-            wait_until_deadline(2000u << n);
-            expect(text);
-            expect_nothing();
-        }
+        assert_int_equal(answers_out(), i < 2);
     }
-}
-
-/* HC 194 */
-static void pipelined(void **state)
-{
-    (void)state;
-    ask("CON 1 GET /a");
-    ask_expect("CON 2 GET /b", "ACK 2 5.03 age=2 \"another request is being answered\"");
-    ask_expect("CON 3 POST /b +10", "ACK 3 5.03 age=2 \"another request is being answered\"");
-    ask_expect("CON 4 POST /b 1:0/1/64 +64",
-               "ACK 4 5.03 age=2 1:0/0/64 \"another request is being answered\"");
-    ask_expect("NON 5 GET /b", "NON 20480 for 5 5.03 age=2 \"another request is being answered\"");
-    ask_expect("CON 6 EMPTY", "RST 6 0.00");
-    assert_int_equal(rig.rooms, 0);
-    rig.refuse = "no such resource";
-    rig.refuse_code = ESTOC_COAP_NOT_FOUND;
-    ask_expect("CON 7 GET /none", "ACK 7 4.04 \"no such resource\"");
-    rig.refuse = NULL;
-    expect_request("GET /a");
-    owner_says(CONTENT, 10);
-    expect("ACK 1 2.05 ct=281 +10");
-    ask_expect("CON 2 GET /b", "ACK 2 5.03 age=2 \"another request is being answered\"");
-    ask("CON 8 GET /b"); /* asked anew it is served */
-    owner_says(CONTENT, 20);
-    expect("ACK 8 2.05 ct=281 +20");
+    ask_expect("CON 50 POST /a 1:1/0/64 +10", "ACK 50 4.08 1:1/0/64 " MISSING);
+    ask("CON 51 POST /a 1:0/0/64 +10"); /* a body of one block is whole, too */
+    owner_says(CHANGED, 10);
+    output();
+    ask("CON 52 POST /a 1:0/0/64 +10");
+    expect_request("POST /a +10");
+    owner_says(CHANGED, 10);
 }
 
 int main(void)
@@ -492,15 +386,10 @@ int main(void)
         IN_RIG("C1 replies overwritten by later ones", replies_overwritten),
         IN_RIG("C1 a reply that is not kept any more", replies_gone),
         IN_RIG("C1 a reply that is not kept but known", replies_gone_but_known),
-        IN_RIG("L1 an answer in time rides on the ACK", in_time),
-        IN_RIG("L1 a late answer is a CON, sent until acknowledged", late),
-        IN_RIG("L1 a late answer without a random source", late_without_random),
-        cmocka_unit_test(acknowledged_or_reset),
         IN_RIG("C1 a request forgotten while it is pending", forgotten_while_pending),
         IN_RIG("C1 more room for replies than is used", much_room),
-        IN_RIG("L1 time-outs that overflow", very_patient),
-        IN_RIG("L1 a second late answer", two_late),
-        IN_RIG("194 a second request meanwhile", pipelined),
+        IN_RIG("X4 the last block again", final_again),
+        IN_RIG("X2 the whole body again", whole_again),
     };
     return cmocka_run_group_tests_name("responder_again", tests, NULL, NULL);
 }

@@ -401,117 +401,6 @@ static void default_times(void **state)
     assert_int_equal(rig.bodies, 0);
 }
 
-/* ---- X4 ---- */
-
-static void final_again(void **state)
-{
-    (void)state;
-    ask_expect("CON 1 POST /a ct=286 1:0/1/64 +64", "ACK 1 2.31 1:0/1/64");
-    ask("CON 2 POST /a ct=286 1:1/0/64 +10");
-    owner_says(CHANGED, 20);
-    expect("ACK 2 2.04 ct=281 1:1/0/64 +20");
-    ask_expect("CON 3 POST /a ct=286 1:1/0/64 +10", "ACK 3 2.04 ct=281 1:1/0/64 +20");
-    ask_expect("NON 4 POST /a ct=286 1:1/0/64 +10", "NON 20480 for 4 2.04 ct=281 1:1/0/64 +20");
-    ask_expect("CON 5 POST /a ct=286 2:0/0/16 1:1/0/64 size2=0 +10",
-               "ACK 5 2.04 etag=# ct=281 2:0/1/16 1:1/0/64 size2=20 +16");
-    assert_int_equal(rig.raised, 1);
-    /* these are not that block */
-    ask_expect("CON 10 POST /a ct=286 1:1/0/64 +11", "ACK 10 4.08 1:1/0/64 " MISSING);
-    ask_expect("CON 11 POST /a ct=286 1:2/0/64 +10", "ACK 11 4.08 1:2/0/64 " MISSING);
-    ask_expect("CON 12 POST /b ct=286 1:1/0/64 +10", "ACK 12 4.08 1:1/0/64 " MISSING);
-    ask_expect("CON 13 POST /a ct=286 1:1/1/64 +64", "ACK 13 4.08 1:1/0/64 " MISSING);
-    rig.body[64] ^= 1;
-    ask_expect("CON 14 POST /a ct=286 1:1/0/64 +10", "ACK 14 4.08 1:1/0/64 " MISSING);
-    rig.body[64] ^= 1;
-    rig.now += ESTOC_LIFETIME_MS - 1;
-    ask_expect("CON 20 POST /a ct=286 1:1/0/64 +10", "ACK 20 2.04 etag=# ct=281 1:1/0/64 +20");
-    rig.now += ESTOC_LIFETIME_MS;
-    ask_expect("CON 21 POST /a ct=286 1:1/0/64 +10", "ACK 21 4.08 1:1/0/64 " MISSING);
-}
-
-/* The whole once more is a new request, and its answer takes the place of the old one. */
-static void whole_again(void **state)
-{
-    (void)state;
-    char text[80];
-    for (unsigned i = 0; i < 3; i++) {
-        snprintf(text, sizeof text, "CON %u POST /a 1:0/1/64 +64", 10 * i);
-        ask(text);
-        output();
-        snprintf(text, sizeof text, "CON %u POST /a 1:1/0/64 +10", 10 * i + 1);
-        ask(text);
-        expect_request("POST /a +74");
-        assert_int_equal(answers_out(), 0); /* it is no answer to this one */
-        if (i < 2) {
-            owner_says(CHANGED, 20 + i);
-            snprintf(text, sizeof text, "ACK %u 2.04 ct=281 1:1/0/64 +%u", 10 * i + 1, 20 + i);
-        } else {
-            owner_refuses(ESTOC_COAP_FORBIDDEN, "no more");
-            snprintf(text, sizeof text, "ACK %u 4.03 1:1/0/64 \"no more\"", 10 * i + 1);
-        }
-        expect(text);
-        assert_int_equal(answers_out(), i < 2);
-    }
-    ask_expect("CON 50 POST /a 1:1/0/64 +10", "ACK 50 4.08 1:1/0/64 " MISSING);
-    ask("CON 51 POST /a 1:0/0/64 +10"); /* a body of one block is whole, too */
-    owner_says(CHANGED, 10);
-    output();
-    ask("CON 52 POST /a 1:0/0/64 +10");
-    expect_request("POST /a +10");
-    owner_says(CHANGED, 10);
-}
-
-/* ---- two things at once ---- */
-
-static void beside_a_body(void **state)
-{
-    (void)state;
-    ask_expect("CON 1 POST /a 1:0/1/64 +64", "ACK 1 2.31 1:0/1/64");
-    ask("CON 2 GET /b");
-    expect_request("GET /b");
-    ask_expect("CON 3 POST /a 1:1/1/64 +64", "ACK 3 2.31 1:1/1/64");
-    expect_request("GET /b");
-    /* the last block must wait, and may come again */
-    ask_expect("CON 4 POST /a 1:2/0/64 +1",
-               "ACK 4 5.03 age=2 1:2/0/64 \"another request is being answered\"");
-    owner_says(CONTENT, 100);
-    expect("ACK 2 2.05 ct=281 +100");
-    ask("CON 5 POST /a 1:2/0/64 +1");
-    expect_request("POST /a +129");
-    assert_int_equal(rig.bodies, 1);
-    owner_says(CHANGED, 0);
-    expect("ACK 5 2.04 ct=281 1:2/0/64");
-    ask_expect("CON 6 POST /a 1:0/1/64 +64", "ACK 6 2.31 1:0/1/64");
-    ask("CON 7 POST /b +5"); /* a body in one message */
-    expect_request("POST /b +5");
-    assert_int_equal(rig.bodies, 2);
-    owner_says(CHANGED, 0);
-    expect("ACK 7 2.04 ct=281");
-    assert_int_equal(rig.bodies, 1);
-}
-
-static void snapshot_while_pending(void **state)
-{
-    (void)state;
-    ask("CON 1 GET /a 2:0/0/64");
-    owner_says(CONTENT, 200);
-    expect("ACK 1 2.05 etag=# ct=281 2:0/1/64 +64");
-    ask("CON 2 POST /b +5");
-    ask_expect("CON 3 GET /a 2:1/0/64", "ACK 3 2.05 etag=# ct=281 2:1/1/64 +64");
-    expect_request("POST /b +5");
-    owner_says(CHANGED, 10);
-    expect("ACK 2 2.04 ct=281 +10");
-    ask_expect("CON 4 GET /a 2:3/0/64", "ACK 4 2.05 etag=# ct=281 2:3/0/64 +8");
-    rig.etag_len = 0;
-    ask("CON 5 POST /a 2:0/0/64 +5");
-    owner_says(CHANGED, 210);
-    expect("ACK 5 2.04 etag=# ct=281 2:0/1/64 +64");
-    ask("CON 6 POST /b +5"); /* another request: the answer to the first stays until it is answered */
-    ask_expect("CON 7 POST /a 2:1/0/64", "ACK 7 2.04 etag=# ct=281 2:1/1/64 +64");
-    owner_says(CHANGED, 10);
-    expect("ACK 6 2.04 ct=281 +10");
-}
-
 static void non_blocks(void **state)
 {
     (void)state;
@@ -546,10 +435,6 @@ int main(void)
         IN_RIG("B1 137 146 block 0 begins anew", block_0_again),
         IN_RIG("B2 147 a body that comes too slowly", slow_body),
         IN_RIG("B2 how long by default", default_times),
-        IN_RIG("X4 the last block again", final_again),
-        IN_RIG("X2 the whole body again", whole_again),
-        IN_RIG("B1 other requests beside a body in assembly", beside_a_body),
-        IN_RIG("B1 blocks of an answer while another is pending", snapshot_while_pending),
         IN_RIG("X1 blocks in NON", non_blocks),
     };
     return cmocka_run_group_tests_name("responder_blocks", tests, NULL, NULL);
