@@ -24,6 +24,56 @@ static bool comes_before(estoc_slice a, estoc_slice b)
     return memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len) < 0;
 }
 
+static bool integer_good(estoc_slice v)
+{
+    bool padded = v.len > 1 && ((v.ptr[0] == 0 && (v.ptr[1] & 0x80) == 0) ||
+                                (v.ptr[0] == 0xff && (v.ptr[1] & 0x80) != 0));
+    return v.len > 0 && !padded;
+}
+
+/* The unused bits are zero. X.690 section 11.2.1 */
+static bool bits_good(estoc_slice v)
+{
+    return v.len > 0 && v.ptr[0] <= 7 && (v.len > 1 || v.ptr[0] == 0) &&
+           (v.ptr[v.len - 1] & ((1u << v.ptr[0]) - 1)) == 0;
+}
+
+/* A value of whatever attribute: of a type one meets, and in DER as far as can be told without knowing
+ * the attribute. What is taken here must not be refused by the cryptographic library (232). */
+static bool value_good(const estoc_der *el)
+{
+    estoc_reader r = estoc_reader_of(el->whole);
+    switch (el->tag) {
+    case ESTOC_DER_BOOLEAN:
+        estoc_der_bool(&r);
+        return !r.err;
+    case ESTOC_DER_INTEGER:
+        return integer_good(el->value);
+    case ESTOC_DER_BIT_STRING:
+        return bits_good(el->value);
+    case ESTOC_DER_NULL:
+        return el->value.len == 0;
+    case ESTOC_DER_OID:
+        return estoc_der_oid_valid(el->value);
+    case ESTOC_DER_BMP_STRING:
+        return el->value.len % 2 == 0;
+    case ESTOC_DER_UTC_TIME:
+    case ESTOC_DER_GENERALIZED_TIME:
+        estoc_der_time(&r);
+        return !r.err;
+    case ESTOC_DER_OCTET_STRING:
+    case ESTOC_DER_UTF8_STRING:
+    case ESTOC_DER_PRINTABLE_STRING:
+    case ESTOC_DER_T61_STRING:
+    case ESTOC_DER_IA5_STRING:
+    case ESTOC_DER_SEQUENCE:
+    case ESTOC_DER_SET:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The inside of a SET OF: DER, in order, no element twice. */
 static bool set_good(estoc_slice set, size_t *n)
 {
@@ -31,7 +81,7 @@ static bool set_good(estoc_slice set, size_t *n)
     estoc_der el, last = {0};
     *n = 0;
     while (estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
-        if ((*n)++ > 0 && !comes_before(last.whole, el.whole)) {
+        if (!value_good(&el) || ((*n)++ > 0 && !comes_before(last.whole, el.whole))) {
             return false;
         }
         last = el;

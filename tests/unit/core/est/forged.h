@@ -35,6 +35,7 @@ struct forged {
 #define OID_ECDSA    TLV(0x06, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02)
 #define ATTR(...)    TLV(0x30, __VA_ARGS__)
 #define PASSWORD(...)   ATTR(OID_PASSWORD, TLV(0x31, __VA_ARGS__))
+#define GATEWAY(...)    ATTR(OID_GATEWAY, TLV(0x31, __VA_ARGS__))
 #define EXTENSIONS(...) ATTR(OID_REQUEST, TLV(0x31, TLV(0x30, __VA_ARGS__)))
 #define EXT(...)     TLV(0x30, __VA_ARGS__)
 #define BC           EXT(OID_BC, TLV(0x04, 0x30, 0x00))
@@ -136,6 +137,32 @@ static const struct forged forged_bad[] = {
     {"217 an unknown attribute twice", ESTOC_E_MALFORMED,
      .attributes = BYTES(ATTR(OID_GATEWAY, TLV(0x31, TLV(0x0c, 'a'))),
                          ATTR(OID_GATEWAY, TLV(0x31, TLV(0x0c, 'b'))))},
+    {"232 a value of BOOLEAN 1", ESTOC_E_MALFORMED, .attributes = BYTES(GATEWAY(TLV(0x01, 1)))},
+    {"232 a value of an empty INTEGER", ESTOC_E_MALFORMED, .attributes = BYTES(GATEWAY(0x02, 0x00))},
+    {"232 a value of a padded INTEGER", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x02, 0, 0x7f)))},
+    {"232 a value of a padded negative INTEGER", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x02, 0xff, 0x80)))},
+    {"229 a value of an empty BIT STRING", ESTOC_E_MALFORMED, .attributes = BYTES(GATEWAY(0x03, 0x00))},
+    {"229 a value of 8 unused bits", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x03, 0x08, 0)))},
+    {"229 a value of unused bits of none", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x03, 0x01)))},
+    {"229 a value of unused bits that are set", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x03, 0x07, 0xc0)))},
+    {"232 a value of NULL with a byte", ESTOC_E_MALFORMED, .attributes = BYTES(GATEWAY(TLV(0x05, 0)))},
+    {"227 a value of an OID that does not end", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x06, 0x2a, 0x81)))},
+    {"232 a value of an odd BMPString", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x1e, 0, 'a', 0)))},
+    {"232 a value of no time", ESTOC_E_MALFORMED, .attributes = BYTES(GATEWAY(TLV(0x17, '2', '5')))},
+    {"232 a value of no GeneralizedTime", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x18, '2', '5')))},
+    {"232 a value of UniversalString", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x1c, 0, 0, 0)))},
+    {"232 a value of CHARACTER STRING", ESTOC_E_MALFORMED,
+     .attributes = BYTES(GATEWAY(TLV(0x3d, 'a')))},
+    {"232 a value of tag 0", ESTOC_E_MALFORMED, .attributes = BYTES(GATEWAY(TLV(0x80, 'a')))},
     /* challengePassword: RFC 2985 section 5.4.1 */
     {"217 a password twice", ESTOC_E_MALFORMED,
      .attributes = BYTES(PASSWORD(SECRET), PASSWORD(SECRET))},
@@ -259,6 +286,13 @@ static const struct forged forged_good[] = {
     {"an unknown attribute of three values", ESTOC_OK,
      .attributes = BYTES(ATTR(OID_GATEWAY,
                               TLV(0x31, TLV(0x0c, 'a'), TLV(0x0c, 'b'), TLV(0x0c, 'a', 'a'))))},
+    {"an unknown attribute of every type", ESTOC_OK,
+     .attributes = BYTES(GATEWAY(
+         TLV(0x01, 0), TLV(0x01, 0xff), TLV(0x02, 0), TLV(0x02, 0x80), TLV(0x02, 0, 0x80),
+         TLV(0x02, 0xff, 0x7f), TLV(0x03, 0), TLV(0x03, 7, 0x80), 0x04, 0x00, NULL_DER, TLV(0x06, 0x2a),
+         0x0c, 0x00, 0x13, 0x00, 0x14, 0x00, 0x16, 0x00,
+         TLV(0x17, '2', '5', '0', '1', '0', '1', '0', '0', '0', '0', '0', '0', 'Z'), TLV(0x1e, 0, 'a'),
+         0x30, 0x00, TLV(0x31, 0xff)))},
     {"SAN of every kind", ESTOC_OK,
      .attributes = BYTES(SAN(TLV(0xa0, TLV(0x06, 0x2a), TLV(0xa0, NULL_DER)),
                              TLV(0x81, 'a', '@', 'b'), TLV(0x82, '*', '.', 'd'), 0xa3, 0x00,
