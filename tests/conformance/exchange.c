@@ -184,8 +184,10 @@ static bool same_field(const wire_msg *a, const wire_msg *b, unsigned number)
 static void append(body *out, const wire_msg *m)
 {
     assert_true(m->payload_len <= sizeof out->bytes - out->len);
-    memcpy(out->bytes + out->len, m->payload, m->payload_len);
-    out->len += m->payload_len;
+    if (m->payload_len > 0) {
+        memcpy(out->bytes + out->len, m->payload, m->payload_len);
+        out->len += m->payload_len;
+    }
 }
 
 uint8_t transact(peer *p, const transfer *t, body *out, reply *last)
