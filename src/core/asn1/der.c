@@ -8,7 +8,8 @@
 /* ---- reading ---- */
 
 /* Of the universal types only EXTERNAL, EMBEDDED PDV, SEQUENCE, SET and CHARACTER STRING are
- * constructed; a string in pieces is BER. Tag 0 ends an indefinite length, tag 31 stands for a longer tag. X.690 8.1, 10.2 */
+ * constructed; a string in pieces is BER. Tag 0 ends an indefinite length, tag 31 stands for a
+ * longer tag. X.690 sections 8.1 and 10.2 */
 static bool tag_good(uint8_t tag)
 {
     uint8_t number = tag & 0x1f;

@@ -38,8 +38,9 @@ static bool bits_good(estoc_slice v)
            (v.ptr[v.len - 1] & ((1u << v.ptr[0]) - 1)) == 0;
 }
 
-/* A value of whatever attribute: of a type one meets, and in DER as far as can be told without knowing
- * the attribute. What is taken here must not be refused by the cryptographic library (232). */
+/* A value of whatever attribute: of a type one meets, and in DER as far as can be told without
+ * knowing the attribute. What is taken here must not be refused by the cryptographic library
+ * (232). */
 static bool value_good(const estoc_der *el)
 {
     estoc_reader r = estoc_reader_of(el->whole);
@@ -292,8 +293,8 @@ static estoc_err parse_info(estoc_csr *csr, estoc_reader in)
     return err ? err : parse_attributes(csr);
 }
 
-/* RFC 2986 section 4.2. The outer SEQUENCE must be all there, and nothing behind it: what ends too early
- * or too late within it is malformed. */
+/* RFC 2986 section 4.2. The outer SEQUENCE must be all there, and nothing behind it: what ends
+ * too early or too late within it is malformed. */
 static estoc_err parse(estoc_csr *csr, estoc_slice der)
 {
     estoc_reader outer = estoc_reader_of(der);

@@ -17,7 +17,10 @@
 #define TLV_81(tag, ...) (tag), 0x81, (uint8_t)sizeof((const uint8_t[]){__VA_ARGS__}), __VA_ARGS__
 #define SEQ(...)         BYTES(TLV(0x30, __VA_ARGS__))
 #define NOTHING          TEXT("") /* where {NULL, 0} would mean what is usual */
-#define VECTOR(array)    {array, sizeof(array)}
+#define VECTOR(array)        \
+    {                        \
+        array, sizeof(array) \
+    }
 
 /* clang-format off */
 
