@@ -39,7 +39,10 @@ typedef struct estoc_random {
     bool (*fill)(void *ctx, uint8_t *out, size_t len);
 } estoc_random;
 
-estoc_slice estoc_slice_of(const void *ptr, size_t len);
+static inline estoc_slice estoc_slice_of(const void *ptr, size_t len)
+{
+    return (estoc_slice){(const uint8_t *)ptr, len};
+}
 /** The bytes of a C string, without its NUL. */
 estoc_slice estoc_slice_str(const char *s);
 bool estoc_slice_eq(estoc_slice a, estoc_slice b);
@@ -58,8 +61,14 @@ typedef struct estoc_reader {
     estoc_err err;
 } estoc_reader;
 
-estoc_reader estoc_reader_of(estoc_slice s);
-size_t estoc_reader_left(const estoc_reader *r);
+static inline estoc_reader estoc_reader_of(estoc_slice s)
+{
+    return (estoc_reader){s, ESTOC_OK};
+}
+static inline size_t estoc_reader_left(const estoc_reader *r)
+{
+    return r->rest.len;
+}
 uint8_t estoc_read_u8(estoc_reader *r);
 uint16_t estoc_read_u16(estoc_reader *r); /**< big-endian */
 uint32_t estoc_read_u32(estoc_reader *r); /**< big-endian */

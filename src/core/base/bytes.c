@@ -3,11 +3,6 @@
 
 #include <estoc/bytes.h>
 
-estoc_slice estoc_slice_of(const void *ptr, size_t len)
-{
-    return (estoc_slice){ptr, len};
-}
-
 estoc_slice estoc_slice_str(const char *s)
 {
     return (estoc_slice){(const uint8_t *)s, strlen(s)};
@@ -45,16 +40,6 @@ void estoc_wipe(void *ptr, size_t len)
     while (len-- > 0) {
         *p++ = 0;
     }
-}
-
-estoc_reader estoc_reader_of(estoc_slice s)
-{
-    return (estoc_reader){s, ESTOC_OK};
-}
-
-size_t estoc_reader_left(const estoc_reader *r)
-{
-    return r->rest.len;
 }
 
 void estoc_reader_fail(estoc_reader *r, estoc_err err)
