@@ -42,20 +42,12 @@ void estoc_sig_alg_put(estoc_writer *w, estoc_sig_kind kind);
 /** Whether a signature of this kind can be made with a key of that kind. */
 bool estoc_sig_fits_key(estoc_sig_kind sig, estoc_key_kind key);
 
+#define ESTOC_NAME_RDNS_MAX 16
+
 /** Strict check of a Name: RDNs in DER, attribute value types known, UTF-8 well formed, no control
- *  characters, common name at most 64 characters, at most 16 RDNs, single-valued.  RFC 5280 appendix A
+ *  characters, common name at most 64 characters, at most ESTOC_NAME_RDNS_MAX RDNs, single-valued.  RFC 5280 appendix A
  *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_TRUNCATED; ESTOC_E_LIMIT                                   */
 ESTOC_MUST_USE estoc_err estoc_name_check(estoc_slice name_der);
-/** A Name as text, RFC 4514 order and escapes ("CN=a,O=b"), NUL-terminated; for logs and lists.
- *  What does not fit is cut, between characters; a malformed name gives "?".
- *  @return `out.ptr` as text                                                                       */
-const char *estoc_name_text(estoc_slice name_der, estoc_buf out);
-/** Build a Name from text such as "CN=dev-1,O=Example" or "/CN=dev-1/O=Example" ; attributes CN, SN
- *  (serialNumber as `serialNumber`), O, OU, C, ST, L, DC, UID, emailAddress. A backslash escapes the
- *  character behind it, or stands with two hexadecimal digits for a byte; a plus must be escaped.
- *  In the comma form the last RDN is written first (RFC 4514); in the slash form as they stand.
- *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_LIMIT; ESTOC_E_SPACE                                       */
-ESTOC_MUST_USE estoc_err estoc_name_build(const char *text, estoc_buf out, size_t *len);
 bool estoc_name_is_empty(estoc_slice name_der);
 
 /** A parsed request. Slices point into the input. Absent parts are empty. */

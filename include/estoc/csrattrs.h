@@ -31,12 +31,6 @@ bool estoc_csrattrs_next(estoc_reader *r, estoc_csrattr *attr);
 ESTOC_MUST_USE estoc_err estoc_csrattrs_build(const estoc_csrattr *attrs, size_t n, estoc_buf out,
                                               size_t *len);
 
-/** An OID's dotted text, NUL-terminated, cut to fit; "?" for a malformed one. */
-const char *estoc_oid_text(estoc_slice oid, estoc_buf out);
-/** OID value bytes from dotted text: at most 128, numbers below 2^63.
- *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_SPACE                                                   */
-ESTOC_MUST_USE estoc_err estoc_oid_build(const char *text, estoc_buf out, size_t *len);
-
 #ifdef __cplusplus
 }
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "attributes.h"
+#include "text.h"
 
 #define OID_MAX 16
 

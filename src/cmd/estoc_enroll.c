@@ -11,6 +11,7 @@
 #include "estoc.h"
 #include "output.h"
 #include "request.h"
+#include "text.h"
 
 struct run {
     const estoc_options *opt;

@@ -10,6 +10,7 @@
 #include "credential.h"
 #include "estoc.h"
 #include "output.h"
+#include "text.h"
 
 /* What went over the wire, for those who want to see it: the result itself is on stdout. */
 static void tell_figures(const estoc_talk *t)

@@ -12,6 +12,7 @@
 #include "credential.h"
 #include "dtls.h"
 #include "estocd.h"
+#include "text.h"
 
 #define COMMAND      "check"
 #define SOON_S       (30 * 86400)

@@ -12,6 +12,7 @@
 #include "credential.h"
 #include "estocd.h"
 #include "mint.h"
+#include "text.h"
 
 #define LIFE_S  (20 * ESTOC_MINT_YEAR)
 #define COMMAND "device"

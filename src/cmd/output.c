@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "output.h"
+#include "text.h"
 
 int estoc_put(const estoc_options *opt, estoc_slice text)
 {

@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto.h"
+#include "text.h"
 
 #define DEPTH_MAX      8  /* certificates between the leaf and its anchor */
 #define CHAIN_MAX      32 /* certificates of the peer that are looked at */

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "association.h"
+#include "text.h"
 
 #define DEPTH_MAX      8 /* certificates between the leaf and its anchor */
 #define LEVEL_112_BITS 2

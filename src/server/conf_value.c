@@ -7,6 +7,7 @@
 
 #include "ca.h"
 #include "conf_value.h"
+#include "text.h"
 
 #define ATTRIBUTES_MAX 16
 #define VALUES_MAX     8

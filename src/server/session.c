@@ -6,6 +6,7 @@
 #include <estoc/cert.h>
 
 #include "session.h"
+#include "text.h"
 #include "worker.h"
 
 /* ------------------------------------------------------------------ what the responder asks for */

@@ -8,6 +8,7 @@
 #include <estoc/csr.h>
 
 #include "check.h"
+#include "text.h"
 
 static void check_refused(const estoc_csr *csr, estoc_err err)
 {

@@ -7,6 +7,7 @@
 #include <estoc/csrattrs.h>
 
 #include "check.h"
+#include "text.h"
 
 enum { ATTRS = 64, OID_LEN = 128 };
 

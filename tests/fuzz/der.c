@@ -8,6 +8,7 @@
 #include <estoc/csr.h>
 
 #include "check.h"
+#include "text.h"
 
 static uint8_t room[1 << 20];
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "desk.h"
+#include "text.h"
 
 #define BACKDATE_S  300 /* clients' clocks may be slow */
 #define STORE_RETRY 10  /* seconds: Max-Age when the store fails */

@@ -13,6 +13,7 @@
 #include <estoc/csr.h>
 
 #include "ca.h"
+#include "text.h"
 
 #define HOUR 3600
 #define DAY  (24 * HOUR)

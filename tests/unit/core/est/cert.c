@@ -3,6 +3,7 @@
 
 #include "coap/rows.h"
 #include "est/answers.h"
+#include "text.h"
 
 static uint8_t room[4096];
 

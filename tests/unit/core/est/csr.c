@@ -6,6 +6,7 @@
 #include "forged.h"
 
 #include "../../../vectors/rfc9148.h"
+#include "text.h"
 
 static uint8_t room[70000];
 static uint8_t more[20000];

@@ -15,29 +15,16 @@ static estoc_err check_exact(estoc_slice name)
     return err;
 }
 
-static const char *text_of(estoc_slice name)
-{
-    static uint8_t text[512];
-    return estoc_name_text(name, (estoc_buf){text, sizeof text});
-}
-
 static void malformed(void **state)
 {
     const struct malformed_value *row = *state;
     assert_int_equal(check_exact(row->bytes), row->err);
-    assert_string_equal(text_of(row->bytes), "?"); /* never copied raw into a log */
 }
 
 static void wellformed(void **state)
 {
     const struct wellformed_name *row = *state;
     assert_int_equal(check_exact(row->bytes), 0);
-    assert_string_equal(text_of(row->bytes), row->text);
-    if (strncmp(row->text, "OID.", 4) != 0) { /* and back, as far as types and strings are ours */
-        size_t len = 0;
-        assert_int_equal(estoc_name_build(row->text, (estoc_buf){room, sizeof room}, &len), 0);
-        assert_bytes(estoc_slice_of(room, len), row->bytes);
-    }
 }
 
 /* 224 */
@@ -52,18 +39,28 @@ static void every_truncation(void **state)
     }
 }
 
-static estoc_err check_value(uint8_t tag, estoc_slice value)
+static estoc_err check_rdn(estoc_slice oid, uint8_t tag, estoc_slice value)
 {
     estoc_writer w = estoc_writer_of((estoc_buf){room, sizeof room});
     size_t name = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
     size_t set = estoc_der_open(&w, ESTOC_DER_SET);
     size_t pair = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
-    estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_of("\x55\x04\x0a", 3));
+    estoc_der_put(&w, ESTOC_DER_OID, oid);
     estoc_der_put(&w, tag, value);
     estoc_der_close(&w, pair);
     estoc_der_close(&w, set);
     estoc_der_close(&w, name);
     return estoc_name_check(estoc_writer_slice(&w));
+}
+
+static estoc_err check_value(uint8_t tag, estoc_slice value)
+{
+    return check_rdn(estoc_slice_of("\x55\x04\x0a", 3), tag, value);
+}
+
+static estoc_err check_cn(estoc_slice value)
+{
+    return check_rdn(estoc_slice_of("\x55\x04\x03", 3), ESTOC_DER_UTF8_STRING, value);
 }
 
 /* 212: every byte alone, in the three types of string. X.680 section 41.4 */
@@ -100,30 +97,6 @@ static void every_character(void **state)
         }
         estoc_slice value = c < 0x800 ? SLICE(two) : SLICE(three);
         assert_int_equal(check_value(ESTOC_DER_UTF8_STRING, value), bad ? ESTOC_E_MALFORMED : 0);
-    }
-}
-
-/* A text cut by its buffer: never too long, always terminated, never half a character. */
-static void text_in_every_room(void **state)
-{
-    (void)state;
-    static const uint8_t name[] = {TLV(0x30, RDN(OID_O, TLV(0x0c, 'a', ',', 0xe2, 0x82, 0xac, 'b')),
-                                       CN(0xf0, 0x9f, 0x94, 0x91))};
-    static const char whole[] = "CN=\xf0\x9f\x94\x91,O=a\\,\xe2\x82\xac"
-                                "b";
-    assert_string_equal(estoc_name_text(SLICE(name), (estoc_buf){NULL, 0}), "");
-    for (size_t cap = 1; cap <= sizeof whole + 2; cap++) {
-        char *exact = malloc(cap);
-        assert_non_null(exact);
-        memset(exact, 'Z', cap);
-        assert_ptr_equal(estoc_name_text(SLICE(name), (estoc_buf){(uint8_t *)exact, cap}), exact);
-        size_t n = strnlen(exact, cap);
-        assert_true(n < cap);
-        assert_true(strncmp(exact, whole, n) == 0);
-        assert_true(((uint8_t)whole[n] & 0xc0) != 0x80); /* no continuation is missing */
-        assert_true(n == 0 || whole[n - 1] != '\\');
-        assert_true(cap < sizeof whole || n == sizeof whole - 1);
-        free(exact);
     }
 }
 
@@ -173,143 +146,26 @@ static void sizes(void **state)
 static void sixty_four_characters(void **state)
 {
     (void)state;
-    char text[3 + 65 * 2 + 1] = "CN=";
-    size_t len = 0;
-    for (size_t i = 0; i < 63; i++) {
-        memcpy(text + 3 + 2 * i, "\xc3\xa9", 3);
+    uint8_t cn[65 * 2];
+    for (size_t i = 0; i < sizeof cn; i += 2) {
+        memcpy(cn + i, "\xc3\xa9", 2);
     }
-    assert_int_equal(estoc_name_build(text, (estoc_buf){room, sizeof room}, &len), 0);
-    assert_int_equal(check_exact(estoc_slice_of(room, len)), 0);
-    memcpy(text + strlen(text), "\xc3\xa9", 3); /* 128 bytes: as much as one value may have */
-    assert_int_equal(estoc_name_build(text, (estoc_buf){room, sizeof room}, &len), 0);
-    memcpy(text + strlen(text), "x", 2);
-    assert_int_equal(estoc_name_build(text, (estoc_buf){room, sizeof room}, &len), ESTOC_E_LIMIT);
-    assert_int_equal(len, 0);
+    assert_int_equal(check_cn(estoc_slice_of(cn, 128)), 0);
+    assert_int_equal(check_cn(estoc_slice_of(cn, 130)), ESTOC_E_LIMIT);
 }
 
 static void empty(void **state)
 {
     (void)state;
+    static const uint8_t none[] = {0x30, 0x00};
     static const uint8_t other[] = {0x31, 0x00};
     static const uint8_t long_form[] = {0x30, 0x81, 0x00};
     static const uint8_t one[] = {TLV(0x30, CN('d'))};
-    size_t len = 0;
-    assert_int_equal(estoc_name_build("", (estoc_buf){room, 2}, &len), 0);
-    assert_true(estoc_name_is_empty(estoc_slice_of(room, len)));
-    assert_int_equal(estoc_name_build("/", (estoc_buf){room, 2}, &len), 0);
-    assert_true(estoc_name_is_empty(estoc_slice_of(room, len)));
+    assert_true(estoc_name_is_empty(SLICE(none)));
     assert_false(estoc_name_is_empty(estoc_slice_of(NULL, 0)));
     assert_false(estoc_name_is_empty(SLICE(other)));
     assert_false(estoc_name_is_empty(SLICE(long_form)));
     assert_false(estoc_name_is_empty(SLICE(one)));
-}
-
-/* Every type, with the string type it is written in; both forms. As `openssl req -subj` writes them. */
-static void build_types(void **state)
-{
-    (void)state;
-    static const uint8_t all[] = {TLV_81(
-        0x30,
-        RDN(TLV(0x06, 0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x19), TLV(0x16, 'e')),
-        RDN(TLV(0x06, 0x55, 0x04, 0x06), TLV(0x13, 'D', 'E')),
-        RDN(TLV(0x06, 0x55, 0x04, 0x08), TLV(0x0c, 's')),
-        RDN(TLV(0x06, 0x55, 0x04, 0x07), TLV(0x0c, 'l')), RDN(OID_O, TLV(0x0c, 'o')),
-        RDN(TLV(0x06, 0x55, 0x04, 0x0b), TLV(0x0c, 'u')), RDN(OID_SERIAL, TLV(0x13, '4')),
-        RDN(TLV(0x06, 0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 0x01, 0x01), TLV(0x0c, 'i')),
-        RDN(OID_EMAIL, TLV(0x16, 'm')), CN('n'))};
-    static const char *const texts[] = {
-        "/DC=e/C=DE/ST=s/L=l/O=o/OU=u/serialNumber=4/UID=i/emailAddress=m/CN=n",
-        "CN=n,emailAddress=m,UID=i,SN=4,OU=u,O=o,L=l,ST=s,C=DE,DC=e",
-    };
-    size_t len = 0;
-    for (size_t i = 0; i < COUNT(texts); i++) {
-        assert_int_equal(estoc_name_build(texts[i], (estoc_buf){room, sizeof room}, &len), 0);
-        assert_bytes(estoc_slice_of(room, len), SLICE(all));
-    }
-    assert_string_equal(text_of(SLICE(all)),
-                        "CN=n,emailAddress=m,UID=i,serialNumber=4,OU=u,O=o,L=l,ST=s,C=DE,DC=e");
-}
-
-static void build_escapes(void **state)
-{
-    (void)state;
-    static const uint8_t expected[] = {
-        TLV(0x30, CN('a', ',', '/', '+', '\\', 0xc3, 0xa9, 'g', '='))};
-    static const char *const texts[] = {
-        "CN=a\\,/\\+\\\\\\C3\\a9g=",
-        "CN=a\\2c\\/\\2b\\\\\xc3\xa9\\g\\=",
-        "/CN=a,\\/\\+\\\\\\c3\\A9\\g=",
-    };
-    size_t len = 0;
-    for (size_t i = 0; i < COUNT(texts); i++) {
-        assert_int_equal(estoc_name_build(texts[i], (estoc_buf){room, sizeof room}, &len), 0);
-        assert_bytes(estoc_slice_of(room, len), SLICE(expected));
-    }
-}
-
-static void build_refused(void **state)
-{
-    (void)state;
-    static const char most[] =
-        "/O=1/O=2/O=3/O=4/O=5/O=6/O=7/O=8/O=9/O=10/O=11/O=12/O=13/O=14/O=15/O=16";
-    size_t n = 0;
-    assert_int_equal(estoc_name_build(most, (estoc_buf){room, sizeof room}, &n), 0);
-    static const struct {
-        const char *text;
-        estoc_err err;
-    } bad[] = {
-        {"dev", ESTOC_E_MALFORMED},
-        {"=dev", ESTOC_E_MALFORMED},
-        {"cn=dev", ESTOC_E_MALFORMED},
-        {"XX=dev", ESTOC_E_MALFORMED},
-        {"CNX=dev", ESTOC_E_MALFORMED},
-        {"CN=", ESTOC_E_MALFORMED},
-        {"CN=a,", ESTOC_E_MALFORMED},
-        {",CN=a", ESTOC_E_MALFORMED},
-        {"CN=a,,O=b", ESTOC_E_MALFORMED},
-        {"CN=a, O=b", ESTOC_E_MALFORMED},
-        {"CN=a,CN=b", ESTOC_E_MALFORMED},
-        {"CN=a\\", ESTOC_E_MALFORMED},
-        {"CN=a+O=b", ESTOC_E_MALFORMED},
-        {"CN=a\nb", ESTOC_E_MALFORMED},
-        {"CN=a\\00", ESTOC_E_MALFORMED},
-        {"CN=\\ff", ESTOC_E_MALFORMED},
-        {"CN=\xc0\xaf", ESTOC_E_MALFORMED},
-        {"C=D_", ESTOC_E_MALFORMED},
-        {"DC=\xc3\xa9", ESTOC_E_MALFORMED},
-        {"serialNumber=a@b", ESTOC_E_MALFORMED},
-        {"//CN=a", ESTOC_E_MALFORMED},
-        {"/CN=a/", ESTOC_E_MALFORMED},
-        {"/CN=a,O=b/O=c/CN=d", ESTOC_E_MALFORMED},
-        {"/O=1/O=2/O=3/O=4/O=5/O=6/O=7/O=8/O=9/O=10/O=11/O=12/O=13/O=14/O=15/O=16/O=17",
-         ESTOC_E_LIMIT},
-    };
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        size_t len = 9;
-        assert_int_equal(estoc_name_build(bad[i].text, (estoc_buf){room, sizeof room}, &len),
-                         bad[i].err);
-        assert_int_equal(len, 0);
-    }
-}
-
-static void build_into_every_room(void **state)
-{
-    (void)state;
-    static const char text[] = "/O=Example/CN=dev-1";
-    size_t whole = 0;
-    assert_int_equal(estoc_name_build(text, (estoc_buf){room, sizeof room}, &whole), 0);
-    for (size_t cap = 0; cap <= whole; cap++) {
-        uint8_t *exact = malloc(cap > 0 ? cap : 1);
-        assert_non_null(exact);
-        size_t len = 9;
-        estoc_err err = estoc_name_build(text, (estoc_buf){exact, cap}, &len);
-        assert_int_equal(err, cap < whole ? ESTOC_E_SPACE : 0);
-        assert_int_equal(len, cap < whole ? 0 : whole);
-        free(exact);
-    }
-    size_t len = 9;
-    assert_int_equal(estoc_name_build(text, (estoc_buf){NULL, 0}, &len), ESTOC_E_SPACE);
-    assert_int_equal(len, 0);
 }
 
 /* clang-format off */
@@ -320,11 +176,6 @@ static const struct CMUnitTest tests[] = {
     {"E4 HC 212 every byte in every string",          every_byte, NULL, NULL, NULL},
     {"E4 HC 212 every character to U+FFFF",           every_character, NULL, NULL, NULL},
     {"empty names",                                   empty, NULL, NULL, NULL},
-    {"text into every size of buffer",                text_in_every_room, NULL, NULL, NULL},
-    {"built: every type, both forms",                 build_types, NULL, NULL, NULL},
-    {"built: escapes",                                build_escapes, NULL, NULL, NULL},
-    {"built: texts that are no names",                build_refused, NULL, NULL, NULL},
-    {"built into every size of buffer",               build_into_every_room, NULL, NULL, NULL},
 };
 /* clang-format on */
 

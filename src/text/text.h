@@ -1,0 +1,28 @@
+/* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
+ *
+ * Names and object identifiers as people read and write them. For the programs: a device has nobody
+ * to read them. Nothing here allocates or keeps state; any thread may call it.
+ */
+#ifndef ESTOC_TEXT_H
+#define ESTOC_TEXT_H
+
+#include <estoc/csr.h>
+
+/** A Name as text, RFC 4514 order and escapes ("CN=a,O=b"), NUL-terminated; for logs and lists.
+ *  What does not fit is cut, between characters; a malformed name gives "?".
+ *  @return `out.ptr` as text                                                                       */
+const char *estoc_name_text(estoc_slice name_der, estoc_buf out);
+/** Build a Name from text such as "CN=dev-1,O=Example" or "/CN=dev-1/O=Example" ; attributes CN, SN
+ *  (serialNumber as `serialNumber`), O, OU, C, ST, L, DC, UID, emailAddress. A backslash escapes the
+ *  character behind it, or stands with two hexadecimal digits for a byte; a plus must be escaped.
+ *  In the comma form the last RDN is written first (RFC 4514); in the slash form as they stand.
+ *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_LIMIT; ESTOC_E_SPACE                                       */
+ESTOC_MUST_USE estoc_err estoc_name_build(const char *text, estoc_buf out, size_t *len);
+
+/** An OID's dotted text, NUL-terminated, cut to fit; "?" for a malformed one. */
+const char *estoc_oid_text(estoc_slice oid, estoc_buf out);
+/** OID value bytes from dotted text: at most 128, numbers below 2^63.
+ *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_SPACE                                                   */
+ESTOC_MUST_USE estoc_err estoc_oid_build(const char *text, estoc_buf out, size_t *len);
+
+#endif
