@@ -73,6 +73,11 @@ typedef struct estoc_csr {
  *          or a signature algorithm that does not fit it); ESTOC_E_LIMIT                            */
 ESTOC_MUST_USE estoc_err estoc_csr_parse(estoc_csr *csr, estoc_slice der);
 
+/** The same for a request whose key and signature are to be ignored, those of /skg and /skc: they must
+ *  be DER of the right shape, and what they say is not looked into. `spki.kind` and `sig` tell what they
+ *  are if that is known, else they are UNKNOWN.                       RFC 9148 section 4.8 */
+ESTOC_MUST_USE estoc_err estoc_csr_parse_keyless(estoc_csr *csr, estoc_slice der);
+
 /** One extension of an Extensions list. */
 typedef struct estoc_ext {
     estoc_slice oid; /**< value bytes */

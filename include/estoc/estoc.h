@@ -27,6 +27,7 @@
 #include <estoc/der.h>
 #include <estoc/err.h>
 #include <estoc/est.h>
+#include <estoc/keygen.h>
 #include <estoc/link.h>
 #include <estoc/multipart.h>
 #include <estoc/requester.h>

@@ -6,6 +6,12 @@
  * Drive it: hand each datagram to input(); if state then has REQUEST, decide and call answer(), now
  * or later; after either, call output() until it gives 0 bytes; call output() also at the deadline.
  * Everything here belongs to one association and dies with it: two clients never meet (X7).
+ *
+ * A secret answer is kept while its client may still ask for it, and no longer. It goes back to its
+ * owner, and what was kept of it for duplicates is wiped, when its last block has gone out and then
+ * another request comes (a new message ID) that does not ask for a part of it again; where the last
+ * block went as a separate response, not before that is acknowledged. In any case
+ * ESTOC_SECRET_MS after a part of it last went out, and at close(). A later duplicate gets no answer.
  * Not checked here: who the peer is, and what the body means.
  */
 #ifndef ESTOC_RESPONDER_H
@@ -51,6 +57,7 @@ typedef struct estoc_answer {
     uint8_t etag_len; /**< 0: none */
     bool has_max_age;
     uint32_t max_age_s;
+    bool secret; /**< wiped as soon as it is delivered: see above. Not for error codes */
 } estoc_answer;
 
 /** What the responder asks of its owner. All are called from within input(), answer(), output() and
@@ -87,6 +94,7 @@ typedef struct estoc_responder_cfg {
 
 #define ESTOC_RESPONDER_SEEN 64      /**< message IDs remembered for deduplication */
 #define ESTOC_LIFETIME_MS    247000u /**< EXCHANGE_LIFETIME.               RFC 7252 section 4.8.2 */
+#define ESTOC_SECRET_MS      93000u  /**< MAX_TRANSMIT_WAIT: a client has given up by then. Ibid. */
 /** Room for every option an answer may have and a diagnostic text, or a block of 16 bytes. */
 #define ESTOC_RESPONDER_MESSAGE_MIN 96
 #define ESTOC_REPLIES_MIN           1280
@@ -103,8 +111,9 @@ struct estoc_seen {
     uint16_t mid;
     uint16_t reply_off, reply_len; /* in cfg.replies; length 0: gone, or none yet */
     bool valid;
-    bool acted; /* reached the owner and is no GET: forgotten last */
-    bool acked; /* got an empty ACK, and a duplicate gets that again, never the answer */
+    bool acted;  /* reached the owner and is no GET: forgotten last */
+    bool acked;  /* got an empty ACK, and a duplicate gets that again, never the answer */
+    bool secret; /* the reply is of a secret answer */
 };
 
 /* The options that identify a request, to tell whether two messages belong to one. As an option part
@@ -141,6 +150,7 @@ struct estoc_snapshot {
     estoc_ms expires;
     uint16_t mid; /* of the request it answers */
     bool valid;
+    bool done; /* the last block of a secret answer has gone out */
 };
 
 typedef struct estoc_responder {
@@ -168,13 +178,14 @@ typedef struct estoc_responder {
     uint8_t separate[ESTOC_MESSAGE_MAX];
     uint16_t separate_len;
     uint16_t separate_mid;
-    bool separate_active;
+    bool separate_active, separate_secret;
     uint32_t separate_timeout_ms, separate_retransmits;
     estoc_ms separate_due;
     uint16_t next_mid;
     /* what output() gives next */
     uint8_t out[ESTOC_MESSAGE_MAX];
     uint16_t out_len;
+    bool out_secret, out_last; /* of a secret answer; the end of an answer */
     estoc_traffic traffic;
 } estoc_responder;
 

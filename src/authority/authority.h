@@ -18,11 +18,13 @@ typedef struct estoc_verdict {
     const char *text; /* for an error: at most 64 bytes for the client, nothing internal */
     uint32_t retry_s; /* with ESTOC_E_LATER, _BUSY or _STORE: Max-Age */
     estoc_slice cert; /* issued: DER */
+    estoc_slice key;  /* /skg and /skc: the private key, to be wiped wherever it goes (E5) */
+    uint16_t key_format;
 } estoc_verdict;
 
 /** An enrollment to decide. The slices are copied by enroll(). */
 typedef struct estoc_enrollment {
-    estoc_op op;             /* ESTOC_OP_SEN or ESTOC_OP_SREN */
+    estoc_op op;             /* ESTOC_OP_SEN, _SREN, _SKG or _SKC */
     const char *profile;     /* "" for the default */
     estoc_slice client_cert; /* DER, proven by the handshake */
     estoc_slice csr;
@@ -34,6 +36,8 @@ typedef struct estoc_enrollment {
 
 typedef struct estoc_authority_ops {
     bool (*has_profile)(estoc_authority *a, const char *profile);
+    /** Whether it makes keys for devices of this profile (/skg, /skc). */
+    bool (*makes_keys)(estoc_authority *a, const char *profile);
     /** Trust anchors, root first, as DER certificates; they live as long as the authority. */
     const estoc_blobs *(*anchors)(estoc_authority *a, const char *profile);
     /** CsrAttrs, DER; empty if none are configured. Lives as long as the authority. */

@@ -12,8 +12,9 @@
 
 #include "sys.h"
 
-#define ESTOC_SIG_MAX      512 /* bytes of the largest signature (RSA 4096) */
-#define ESTOC_SPKI_MAX     600 /* bytes of the largest SubjectPublicKeyInfo */
+#define ESTOC_SIG_MAX      512  /* bytes of the largest signature (RSA 4096) */
+#define ESTOC_SPKI_MAX     600  /* bytes of the largest SubjectPublicKeyInfo */
+#define ESTOC_PKCS8_MAX    2432 /* bytes of the largest private key (RSA 4096) */
 #define ESTOC_RSA_MIN_BITS 2048
 #define ESTOC_RSA_MAX_BITS 4096
 
@@ -28,6 +29,12 @@ ESTOC_MUST_USE estoc_err estoc_key_generate(estoc_key_kind kind, estoc_key **out
 ESTOC_MUST_USE estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why);
 /** As PEM PKCS#8, mode 0600, atomically. @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_CRYPTO */
 ESTOC_MUST_USE estoc_err estoc_key_save(const estoc_key *key, const char *path);
+/** As PKCS#8 in DER: at most ESTOC_PKCS8_MAX bytes, the caller's to wipe. The public half is with an
+ *  EC key only.                                                      RFC 5958 section 2
+ *  @return 0; ESTOC_E_SPACE; ESTOC_E_CRYPTO. `out` is wiped then                                    */
+ESTOC_MUST_USE estoc_err estoc_key_pkcs8(const estoc_key *key, estoc_buf out, size_t *len);
+/** The other way. @return 0; as estoc_key_load, with `why` filled */
+ESTOC_MUST_USE estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why);
 ESTOC_MUST_USE estoc_err estoc_key_spki(const estoc_key *key, estoc_buf out, size_t *len);
 estoc_key_kind estoc_key_kind_of(const estoc_key *key);
 /** The signature this key makes: P-256 with SHA-256, P-384 with SHA-384, Ed25519, RSA with SHA-256. */

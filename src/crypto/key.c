@@ -209,6 +209,14 @@ estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why)
     return err;
 }
 
+estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why)
+{
+    *out = NULL;
+    estoc_err err = take_der("the key", pkcs8.ptr, (long)pkcs8.len, out, why);
+    ERR_clear_error();
+    return err;
+}
+
 estoc_err estoc_key_save(const estoc_key *key, const char *path)
 {
     char *text = NULL;

@@ -166,6 +166,16 @@ static void take_keys(estoc_conf_reading *r, const estoc_conf_key *k, void *to, 
     *(unsigned *)to = bits;
 }
 
+static void take_yes(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    bool yes = strcmp(value, "yes") == 0;
+    if (!yes && strcmp(value, "no") != 0) {
+        estoc_conf_fault(r, "%s = %.40s: must be yes or no", k->name, value);
+        return;
+    }
+    *(bool *)to = yes;
+}
+
 static void take_attributes(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                             const char *value)
 {
@@ -213,6 +223,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
     {ESTOC_CONF_PROFILE, "validity",   take_time,       OF_PROFILE(profile.validity_s), SECOND, 100 * YEAR},
     {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
+    {ESTOC_CONF_PROFILE, "keygen",     take_yes,        OF_PROFILE(profile.keygen), 0, 0},
     {ESTOC_CONF_PROFILE, "attributes", take_attributes, 0,                        0, 0},
 };
 /* clang-format on */

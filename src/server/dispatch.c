@@ -12,6 +12,24 @@ void estoc_refuse(estoc_answer *a, uint8_t code, const char *text)
     *a = (estoc_answer){.code = code, .format = ESTOC_FORMAT_NONE, .body = estoc_slice_str(text)};
 }
 
+estoc_body *estoc_body_new(size_t cap)
+{
+    estoc_body *b = malloc(sizeof *b + cap);
+    if (b != NULL) {
+        b->cap = cap;
+    }
+    return b;
+}
+
+void estoc_body_free(void *body)
+{
+    estoc_body *b = body;
+    if (b != NULL) {
+        estoc_wipe(b->bytes, b->cap);
+        free(b);
+    }
+}
+
 const char *estoc_route_name(const estoc_route *route)
 {
     const estoc_resource *r = estoc_resource_for(route->op);
@@ -33,11 +51,12 @@ static const estoc_served *find_profile(const estoc_generation *g, estoc_slice l
     return NULL;
 }
 
-/* What this server has for a profile. /skg and /skc are not offered by this version. */
+/* What this server has for a profile. */
 static bool offers(const estoc_served *s, estoc_op op)
 {
     return op == ESTOC_OP_CRTS || op == ESTOC_OP_SEN || op == ESTOC_OP_SREN ||
-           (op == ESTOC_OP_ATT && s->attributes.len > 0);
+           (op == ESTOC_OP_ATT && s->attributes.len > 0) ||
+           ((op == ESTOC_OP_SKG || op == ESTOC_OP_SKC) && s->keygen);
 }
 
 /* R1: ROOT/NAME and ROOT/LABEL/NAME, where ROOT is .well-known/est or the short root. */
@@ -166,19 +185,19 @@ static void put_links(estoc_writer *w, const estoc_generation *g, const estoc_re
 static estoc_err get_core(const estoc_generation *g, const estoc_request *req, estoc_answer *answer)
 {
     size_t cap = 256 + g->served_n * ESTOC_RESOURCES * 192;
-    uint8_t *body = malloc(cap);
+    estoc_body *body = estoc_body_new(cap);
     if (body == NULL) {
         return ESTOC_E_MEMORY;
     }
-    estoc_writer w = estoc_writer_of((estoc_buf){body, cap});
+    estoc_writer w = estoc_writer_of((estoc_buf){body->bytes, cap});
     put_links(&w, g, req);
     size_t len;
     estoc_err err = estoc_writer_end(&w, &len);
     if (err) {
-        free(body);
+        estoc_body_free(body);
         return err;
     }
-    answer->body = (estoc_slice){body, len};
+    answer->body = (estoc_slice){body->bytes, len};
     answer->owner = body;
     return ESTOC_OK;
 }

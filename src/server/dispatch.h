@@ -21,8 +21,17 @@ typedef struct estoc_route {
 bool estoc_route_find(const estoc_generation *g, const estoc_request *req, estoc_route *route,
                       estoc_answer *refusal);
 
-/** Answer a GET route. /.well-known/core is built for the query: its body is on the heap and is the
- *  answer's owner (free). @return 0; ESTOC_E_MEMORY */
+/** A body on the heap, to be an answer's owner. Freed it is wiped: it may hold a private key (E5). */
+typedef struct estoc_body {
+    size_t cap;
+    uint8_t bytes[];
+} estoc_body;
+/** @return NULL without memory */
+estoc_body *estoc_body_new(size_t cap);
+void estoc_body_free(void *body);
+
+/** Answer a GET route. /.well-known/core is built for the query: the answer's owner is an estoc_body.
+ *  @return 0; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,
                                          const estoc_request *req, estoc_answer *answer);
 

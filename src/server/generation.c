@@ -56,6 +56,7 @@ static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_w
     }
     s->profile = profile;
     s->attributes = g->authority->ops->attributes(g->authority, profile);
+    s->keygen = g->authority->ops->makes_keys(g->authority, profile);
     s->cert = n == 1 ? list[0] : (estoc_slice){NULL, 0};
     s->certs.ptr = malloc(room);
     if (s->certs.ptr == NULL) {

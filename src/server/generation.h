@@ -19,6 +19,7 @@ typedef struct estoc_served {
     estoc_blob certs;    /* format 281 */
     estoc_slice cert;    /* format 287: the only anchor, or empty if there are several */
     estoc_slice attributes;
+    bool keygen; /* /skg and /skc */
 } estoc_served;
 
 typedef struct estoc_generation {

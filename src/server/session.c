@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include <estoc/cert.h>
+#include <estoc/multipart.h>
 
 #include "session.h"
 #include "text.h"
 #include "worker.h"
+
+#define CERTS_EXTRA 128 /* bytes around a certificate */
 
 /* ------------------------------------------------------------------ what the responder asks for */
 
@@ -65,7 +68,7 @@ static void body_put(void *ctx, estoc_buf body)
 static void answer_put(void *ctx, void *owner)
 {
     (void)ctx;
-    free(owner);
+    estoc_body_free(owner);
 }
 
 static const estoc_responder_ops responder_ops = {admit, body_room, body_put, answer_put};
@@ -165,6 +168,56 @@ static void log_refused(const estoc_session *s)
 
 /* --------------------------------------------------------------------------------- the exchanges */
 
+/* The certificate as the route wants it. */
+static estoc_err encode_cert(const estoc_verdict *v, uint16_t format, estoc_buf out, size_t *len)
+{
+    if (format == ESTOC_FORMAT_CERTS) {
+        return estoc_certs_build(&v->cert, 1, out, len);
+    }
+    estoc_writer w = estoc_writer_of(out);
+    estoc_write_bytes(&w, v->cert);
+    return estoc_writer_end(&w, len);
+}
+
+/* E5: the key, then the certificate, as in RFC 9148 Appendix A.3. */
+static estoc_err encode_key(const estoc_verdict *v, estoc_op op, estoc_buf out, size_t *len)
+{
+    uint16_t format = op == ESTOC_OP_SKG ? ESTOC_FORMAT_CERTS : ESTOC_FORMAT_CERT;
+    size_t room = v->cert.len + CERTS_EXTRA;
+    uint8_t *cert = malloc(room);
+    size_t cert_len = 0;
+    estoc_err err =
+        cert != NULL ? encode_cert(v, format, (estoc_buf){cert, room}, &cert_len) : ESTOC_E_MEMORY;
+    const estoc_part parts[] = {{.format = v->key_format, .body = v->key},
+                                {.format = format, .body = {cert, cert_len}}};
+    err = err ? err : estoc_multipart_build(parts, 2, out, len);
+    free(cert);
+    return err;
+}
+
+static estoc_err encode(const estoc_verdict *v, const estoc_route *route, estoc_answer *a)
+{
+    bool key = route->format == ESTOC_FORMAT_MULTIPART;
+    estoc_body *body = estoc_body_new(v->cert.len + v->key.len + 2 * CERTS_EXTRA);
+    if (body == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    size_t len = 0;
+    estoc_buf out = {body->bytes, body->cap};
+    estoc_err err =
+        key ? encode_key(v, route->op, out, &len) : encode_cert(v, route->format, out, &len);
+    if (err) {
+        estoc_body_free(body);
+        return err;
+    }
+    *a = (estoc_answer){.code = ESTOC_COAP_CHANGED,
+                        .format = route->format,
+                        .body = {body->bytes, len},
+                        .owner = body,
+                        .secret = key};
+    return ESTOC_OK;
+}
+
 #define RETRY_S 5u /* Max-Age where the authority names none */
 
 /* C4: only 5.03 and 4.29 say when to come again. */
@@ -181,24 +234,9 @@ static void decided(void *ctx, const estoc_verdict *v)
     estoc_late *late = ctx;
     estoc_answer *a = &late->answer;
     if (v->err == ESTOC_OK) {
-        size_t room = v->cert.len + 128;
-        uint8_t *body = malloc(room);
-        size_t len = 0;
-        estoc_err err = body != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
-        if (!err && late->route.format == ESTOC_FORMAT_CERTS) {
-            err = estoc_certs_build(&v->cert, 1, (estoc_buf){body, room}, &len);
-        } else if (!err) {
-            memcpy(body, v->cert.ptr, v->cert.len);
-            len = v->cert.len;
-        }
-        if (!err) {
-            *a = (estoc_answer){.code = ESTOC_COAP_CHANGED,
-                                .format = late->route.format,
-                                .body = {body, len},
-                                .owner = body};
-        } else {
-            free(body);
-            estoc_refuse(a, estoc_err_coap_code(err), estoc_err_text(err));
+        estoc_err err = encode(v, &late->route, a);
+        if (err) {
+            refuse_for(a, err, estoc_err_text(err), 0);
         }
     } else {
         snprintf(late->text, sizeof late->text, "%s", v->text != NULL ? v->text : "");
@@ -251,7 +289,7 @@ static void serve(estoc_session *s, estoc_ms now)
     s->asked_at = now;
     if (estoc_route_find(s->generation, req, &s->route, &answer)) {
         estoc_err err;
-        if (s->route.op == ESTOC_OP_SEN || s->route.op == ESTOC_OP_SREN) {
+        if (req->method == ESTOC_COAP_POST) {
             err = ask_authority(s, req);
             if (!err) {
                 return; /* the verdict comes later */
@@ -279,7 +317,9 @@ static bool flush(estoc_session *s, estoc_ms now)
             len == 0) {
             return true;
         }
-        if (estoc_dtls_write(s->dtls, (estoc_slice){message, len}) != ESTOC_OK) {
+        estoc_err err = estoc_dtls_write(s->dtls, (estoc_slice){message, len});
+        estoc_wipe(message, len); /* E5: it may hold a key */
+        if (err) {
             return estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_OPEN;
         }
     }

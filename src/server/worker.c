@@ -191,7 +191,7 @@ static void take_late(estoc_worker *w, estoc_late *late, estoc_ms now)
     s->pending--;
     w->pending--;
     if (s->gone) {
-        free(late->answer.owner);
+        estoc_body_free(late->answer.owner);
         estoc_session_end(s);
     } else {
         settle(w, s, estoc_session_answer(s, now, late));

@@ -31,7 +31,7 @@ typedef struct estoc_record {
     const char *profile;  /* "" is the default profile */
     const char *subject;  /* text */
     uint8_t identity[32]; /* SHA-256 of the client certificate that asked */
-    uint8_t csr[32];      /* SHA-256 of the request */
+    uint8_t csr[32];      /* SHA-256 of the request; of one for a key, of "skg" and that */
     uint8_t key[32];      /* SHA-256 of the SubjectPublicKeyInfo */
     int64_t issued_at, not_before, not_after;
     int64_t revoked_at; /* 0: not revoked */

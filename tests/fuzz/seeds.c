@@ -9,6 +9,7 @@
 
 #include "coap/wellformed.h"
 #include "est/answers.h"
+#include "est/wishes.h"
 
 #include "seeds.h"
 
@@ -118,6 +119,8 @@ static void put_answers(void)
     put("certs", "good", "RFC 7030 A.1", change);
     put_values("csrattrs", malformed_attrs, COUNT(malformed_attrs));
     put_good("csrattrs", wellformed_attrs, COUNT(wellformed_attrs));
+    put_values("keygen", malformed_wishes, COUNT(malformed_wishes));
+    put_good("keygen", wellformed_wishes, COUNT(wellformed_wishes));
     put_values("multipart", malformed_parts, COUNT(malformed_parts));
     put_good("multipart", wellformed_parts, COUNT(wellformed_parts));
 }

@@ -47,8 +47,10 @@ static void log_verdict(const estoc_job *j)
     estoc_log(j->err ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "ca", "peer", j->peer, "op",
               r != NULL ? r->name : NULL, "profile", profile_text(j), "subject",
               j->parsed ? j->subject : NULL, "result", !j->err && j->again ? "again" : result,
-              "serial", j->err ? NULL : j->serial, "client_ca", j->own ? "own" : NULL, "rule",
-              j->err ? j->ruling.rule : NULL, "why", j->err ? j->ruling.text : NULL, NULL);
+              "serial", j->err ? NULL : j->serial, "supersedes",
+              !j->err && j->superseded[0] != '\0' ? j->superseded : NULL, "client_ca",
+              j->own ? "own" : NULL, "rule", j->err ? j->ruling.rule : NULL, "why",
+              j->err ? j->ruling.text : NULL, NULL);
 }
 
 static void answer_all(estoc_job *batch)
@@ -57,13 +59,17 @@ static void answer_all(estoc_job *batch)
         estoc_job *j = batch;
         batch = j->next;
         log_verdict(j);
-        const estoc_verdict verdict = {.err = j->err,
-                                       .text = j->err ? j->ruling.text : NULL,
-                                       .retry_s = j->retry_s,
-                                       .cert = j->err ? estoc_slice_of(NULL, 0)
-                                                      : estoc_blob_slice(j->cert)};
+        estoc_verdict verdict = {.err = j->err, .retry_s = j->retry_s};
+        if (j->err) {
+            verdict.text = j->ruling.text;
+        } else {
+            verdict.cert = estoc_blob_slice(j->cert);
+            verdict.key = estoc_blob_slice(j->key);
+            verdict.key_format = j->key_format;
+        }
         j->done(j->ctx, &verdict);
         estoc_blob_free(&j->cert);
+        estoc_blob_free(&j->key);
         free(j);
     }
 }
@@ -118,6 +124,12 @@ static const estoc_profile *find_profile(const struct ca *ca, const char *name)
 static bool has_profile(estoc_authority *a, const char *profile)
 {
     return find_profile((struct ca *)a, profile) != NULL;
+}
+
+static bool makes_keys(estoc_authority *a, const char *profile)
+{
+    const estoc_profile *p = find_profile((struct ca *)a, profile);
+    return p != NULL && p->keygen;
 }
 
 static const estoc_blobs *anchors(estoc_authority *a, const char *profile)
@@ -213,7 +225,8 @@ static void close_ca(estoc_authority *a)
     free_ca(ca);
 }
 
-static const estoc_authority_ops ops = {has_profile, anchors, attributes, enroll, close_ca};
+static const estoc_authority_ops ops = {has_profile, makes_keys, anchors,
+                                        attributes,  enroll,     close_ca};
 
 /* A key beside the wrong certificate would issue what nobody can verify. */
 static estoc_err prove_key(const struct ca *ca, estoc_why *why)

@@ -15,6 +15,7 @@ typedef struct estoc_profile {
     char name[32];       /* "" is the default; else the URI label */
     uint32_t validity_s; /* at most: a certificate never outlives the CA's */
     unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
+    bool keygen;         /* private keys are made here, for devices that ask (E5) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
 

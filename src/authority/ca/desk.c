@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "desk.h"
+#include "keymaker.h"
 #include "text.h"
 
 #define BACKDATE_S  300 /* clients' clocks may be slow */
@@ -128,12 +129,60 @@ static void issue(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_r
     estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), j->serial, sizeof j->serial);
 }
 
+/* E5. X2: what was made for the same request before has not arrived, or it would not come again. */
+static void issue_key(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
+{
+    estoc_cert cert;
+    estoc_blob old;
+    estoc_blob spki = {NULL, 0};
+    estoc_grant whole = *grant;
+    estoc_err err = estoc_store_by_csr(d->store, rec->identity, rec->profile, rec->csr,
+                                       d->now - (int64_t)d->retry_window_s, &old);
+    if (err && err != ESTOC_E_NOT_FOUND) {
+        store_failed(d, j);
+        return;
+    }
+    err = estoc_made_key(grant, &spki, &j->key, &j->key_format);
+    err = err ? err : estoc_sha256(estoc_blob_slice(spki), rec->key);
+    if (err) {
+        estoc_log(ESTOC_LOG_ERROR, "ca", "event", "keygen", "why", estoc_err_text(err), NULL);
+        fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot make a key now, try again later");
+    } else {
+        whole.spki = estoc_blob_slice(spki);
+        issue(d, j, &whole, rec);
+    }
+    if (!j->err && old.len > 0) {
+        err = estoc_cert_parse(&cert, estoc_blob_slice(old));
+        err = err ? err : estoc_store_revoke(d->store, cert.serial, ESTOC_CRL_SUPERSEDED, d->now);
+        if (err) {
+            store_failed(d, j);
+        } else {
+            estoc_hex(cert.serial, j->superseded, sizeof j->superseded);
+        }
+    }
+    estoc_blob_free(&old);
+    estoc_blob_free(&spki);
+}
+
+/* A request for a key is another than the same bytes to /sen, which must not find each other: its
+ * digest is that of "skg" and the other. */
+static estoc_err request_digest(const estoc_job *j, uint8_t out[32])
+{
+    uint8_t text[3 + 32] = "skg";
+    estoc_err err = estoc_sha256(j->csr, text + 3);
+    if (estoc_op_makes_key(j->op)) {
+        return err ? err : estoc_sha256(estoc_slice_of(text, sizeof text), out);
+    }
+    memcpy(out, text + 3, 32);
+    return err;
+}
+
 static void decide_granted(estoc_desk *d, estoc_job *j, const estoc_petition *p,
                            const estoc_grant *grant)
 {
     estoc_record rec = {.profile = j->profile->name, .subject = j->subject, .issued_at = d->now};
     estoc_err err = estoc_sha256(j->client_cert, rec.identity);
-    err = err ? err : estoc_sha256(j->csr, rec.csr);
+    err = err ? err : request_digest(j, rec.csr);
     err = err ? err : estoc_sha256(grant->spki, rec.key);
     if (err) {
         fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
@@ -147,11 +196,15 @@ static void decide_granted(estoc_desk *d, estoc_job *j, const estoc_petition *p,
         store_failed(d, j);
         return;
     }
-    err = estoc_policy_recorded(p, d->store, rec.key, j->subject, d->now, &j->own, &j->ruling);
+    bool make = estoc_op_makes_key(j->op);
+    err = estoc_policy_recorded(p, d->store, make ? NULL : rec.key, j->subject, d->now, &j->own,
+                                &j->ruling);
     if (err == ESTOC_E_FORBIDDEN) {
         j->err = err;
     } else if (err) {
         store_failed(d, j);
+    } else if (make) {
+        issue_key(d, j, grant, &rec);
     } else if (!find_again(d, j, &rec)) {
         issue(d, j, grant, &rec);
     }

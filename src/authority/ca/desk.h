@@ -24,9 +24,12 @@ typedef struct estoc_job {
     bool own;    /* and it is one of ours */
     bool again;  /* E6: `cert` was issued before */
     estoc_blob cert;
+    estoc_blob key; /* E5: private, as it goes to the client */
+    uint16_t key_format;
     char subject[512];
     char serial[2 * ESTOC_SERIAL_MAX + 1];
-    uint8_t bytes[]; /* what the slices and `peer` point to */
+    char superseded[2 * ESTOC_SERIAL_MAX + 1]; /* X2: revoked for this one */
+    uint8_t bytes[];                           /* what the slices and `peer` point to */
 } estoc_job;
 
 typedef struct estoc_desk {

@@ -80,7 +80,7 @@ static estoc_err check_san(estoc_slice asked, estoc_slice held, estoc_ruling *wh
 static estoc_err check_names(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
 {
     const estoc_cert *client = p->client;
-    bool filled_in = p->op == ESTOC_OP_SEN && estoc_name_is_empty(csr->subject);
+    bool filled_in = p->op != ESTOC_OP_SREN && estoc_name_is_empty(csr->subject);
     if (estoc_name_check(client->subject)) {
         /* it would be copied into a certificate and into the log */
         return refuse(why, ESTOC_E_FORBIDDEN, "212", "your certificate's subject cannot be taken");
@@ -217,10 +217,14 @@ static estoc_err check_extensions(estoc_slice extensions, estoc_ruling *why)
 
 /* ---------------------------------------------------------------------------------------- the key */
 
+static unsigned keys_of(const estoc_profile *profile)
+{
+    return profile->keys != 0 ? profile->keys : ESTOC_KEY_BIT(ESTOC_KEY_P256);
+}
+
 static estoc_err check_key(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
 {
-    unsigned keys = p->profile->keys != 0 ? p->profile->keys : ESTOC_KEY_BIT(ESTOC_KEY_P256);
-    if ((keys & ESTOC_KEY_BIT(csr->spki.kind)) == 0) {
+    if ((keys_of(p->profile) & ESTOC_KEY_BIT(csr->spki.kind)) == 0) {
         return refuse(why, ESTOC_E_KEY, "X3", "this kind of key is not taken here");
     }
     if (csr->spki.der.len > ESTOC_SPKI_MAX) { /* before its signature costs us anything */
@@ -242,17 +246,60 @@ static estoc_err check_key(const estoc_petition *p, const estoc_csr *csr, estoc_
     return err ? refuse(why, ESTOC_E_CRYPTO, "E4", "the signature could not be checked") : ESTOC_OK;
 }
 
+bool estoc_op_makes_key(estoc_op op)
+{
+    return op == ESTOC_OP_SKG || op == ESTOC_OP_SKC;
+}
+
+/* The kind of the key in the request, if it may be had, else the first that may. */
+static estoc_key_kind kind_to_make(const estoc_petition *p, const estoc_csr *csr)
+{
+    unsigned keys = keys_of(p->profile);
+    estoc_key_kind kind = csr->spki.kind;
+    if ((keys & ESTOC_KEY_BIT(kind)) == 0) {
+        kind = ESTOC_KEY_P256;
+        while ((keys & ESTOC_KEY_BIT(kind)) == 0 && kind < ESTOC_KEY_RSA) {
+            kind++;
+        }
+    }
+    return kind;
+}
+
+/* E5 */
+static estoc_err grant_made(const estoc_petition *p, const estoc_csr *csr, estoc_grant *grant,
+                            estoc_ruling *why)
+{
+    estoc_key_wish wish;
+    if (estoc_key_wish_parse(csr->attributes, &wish)) {
+        return refuse(why, ESTOC_E_MALFORMED, "E5",
+                      "the attributes that name a decryption key are malformed");
+    }
+    if (wish.cover != ESTOC_COVER_NONE) {
+        return refuse(why, ESTOC_E_KEY, "E5", "the decryption key you name is not known here");
+    }
+    *grant = (estoc_grant){
+        .subject = p->client->subject, .san = csr->san, .make = kind_to_make(p, csr), .wish = wish};
+    return ESTOC_OK;
+}
+
 /* ----------------------------------------------------------------------------------------- all of it */
+
+static bool offered(const estoc_petition *p)
+{
+    return p->op == ESTOC_OP_SEN || p->op == ESTOC_OP_SREN ||
+           (estoc_op_makes_key(p->op) && p->profile->keygen);
+}
 
 estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_ruling *why)
 {
     estoc_csr csr;
     *grant = (estoc_grant){.subject = {NULL, 0}};
     *why = (estoc_ruling){"", ""};
-    if (p->op != ESTOC_OP_SEN && p->op != ESTOC_OP_SREN) {
+    if (!offered(p)) {
         return refuse(why, ESTOC_E_FORBIDDEN, "X6", "not offered");
     }
-    estoc_err err = estoc_csr_parse(&csr, p->csr);
+    bool make = estoc_op_makes_key(p->op);
+    estoc_err err = make ? estoc_csr_parse_keyless(&csr, p->csr) : estoc_csr_parse(&csr, p->csr);
     if (err == ESTOC_E_UNSUPPORTED) {
         return refuse(why, err, "X3", "the key or the signature's algorithm is not supported");
     }
@@ -263,9 +310,12 @@ estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_
     /* What costs little first: a signature is checked only for what would be granted. */
     err = check_names(p, &csr, why);
     err = err ? err : check_extensions(csr.extensions, why);
+    if (!err && make) {
+        return grant_made(p, &csr, grant, why);
+    }
     err = err ? err : check_key(p, &csr, why);
     if (!err) {
-        *grant = (estoc_grant){p->client->subject, csr.san, csr.spki.der};
+        *grant = (estoc_grant){.subject = p->client->subject, .san = csr.san, .spki = csr.spki.der};
     }
     return err;
 }
@@ -304,6 +354,9 @@ estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store, con
     }
     if (*own && (now > p->client->not_after || now < p->client->not_before)) {
         return refuse(why, ESTOC_E_FORBIDDEN, "E4", "your certificate is not valid now");
+    }
+    if (key == NULL) {
+        return ESTOC_OK;
     }
     err = estoc_store_key_used(store, key, subject, now, &used);
     if (!err && used) {

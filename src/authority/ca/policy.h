@@ -6,6 +6,8 @@
 #ifndef ESTOC_POLICY_H
 #define ESTOC_POLICY_H
 
+#include <estoc/keygen.h>
+
 #include "ca.h"
 #include "store.h"
 
@@ -22,8 +24,13 @@ typedef struct estoc_petition {
 typedef struct estoc_grant {
     estoc_slice subject; /* the client's own Name bytes, however the request writes it */
     estoc_slice san;     /* GeneralNames, or empty */
-    estoc_slice spki;
+    estoc_slice spki;    /* empty if a key is to be made */
+    estoc_key_kind make; /* the kind of that key */
+    estoc_key_wish wish; /* and how it is to travel */
 } estoc_grant;
+
+/** Whether this operation asks for a key. */
+bool estoc_op_makes_key(estoc_op op);
 
 /** Why not. Static texts. */
 typedef struct estoc_ruling {
@@ -31,7 +38,7 @@ typedef struct estoc_ruling {
     const char *text; /* for the client: at most 64 bytes */
 } estoc_ruling;
 
-/** Check a request, its signature included.
+/** Check a request, its signature included; but for a key to be made, key and signature are ignored.
  *  @return 0; what estoc_csr_parse returns; ESTOC_E_SIGNATURE; ESTOC_E_KEY; ESTOC_E_MALFORMED;
  *          ESTOC_E_FORBIDDEN; ESTOC_E_CRYPTO. With an error `why` is filled                         */
 ESTOC_MUST_USE estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant,
@@ -39,7 +46,7 @@ ESTOC_MUST_USE estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant
 
 /** The rules about what has been issued before: /sren only with a certificate of ours, none with a
  *  revoked one, no key that is another's.
- *  @param[in]  key      SHA-256 of the key's SubjectPublicKeyInfo
+ *  @param[in]  key      SHA-256 of the key's SubjectPublicKeyInfo; NULL for a key to be made
  *  @param[in]  subject  as the store keeps it
  *  @param[out] own      the client's certificate is one of ours
  *  @return 0; ESTOC_E_FORBIDDEN with `why` filled; ESTOC_E_STORE; ESTOC_E_MEMORY                    */

@@ -119,6 +119,24 @@ struct estoc_seen *estoc_rsp_seen(estoc_responder *r, estoc_ms now, uint16_t mid
     return NULL;
 }
 
+static void forget_reply(estoc_responder *r, struct estoc_seen *s)
+{
+    if (s->secret) {
+        estoc_wipe(r->cfg.replies.ptr + s->reply_off, s->reply_len);
+    }
+    s->secret = false;
+    s->reply_len = 0;
+}
+
+void estoc_rsp_forget_secrets(estoc_responder *r)
+{
+    for (size_t i = 0; i < ESTOC_RESPONDER_SEEN; i++) {
+        if (r->seen[i].secret) {
+            forget_reply(r, &r->seen[i]);
+        }
+    }
+}
+
 /* In the place of what is over, else of the oldest that changed nothing, else of the oldest. DTLS
  * drops a record that comes 64 or more behind, so a late copy of what was forgotten is rare. */
 static void remember(estoc_responder *r, estoc_ms now, uint16_t mid)
@@ -136,6 +154,7 @@ static void remember(estoc_responder *r, estoc_ms now, uint16_t mid)
             best = at;
         }
     }
+    forget_reply(r, &r->seen[best]);
     r->seen[best] = (struct estoc_seen){.at = now, .mid = mid, .valid = true};
     r->seen_next = (uint16_t)((best + 1) % ESTOC_RESPONDER_SEEN);
 }
@@ -151,13 +170,15 @@ void estoc_rsp_keep_reply(estoc_responder *r, estoc_ms now, uint16_t mid)
     if (off + len > r->cfg.replies.cap) {
         off = 0;
     }
+    forget_reply(r, mine);
     for (size_t i = 0; i < ESTOC_RESPONDER_SEEN; i++) {
         struct estoc_seen *s = &r->seen[i];
         if (s->reply_off < off + len && off < (uint32_t)s->reply_off + s->reply_len) {
-            s->reply_len = 0;
+            forget_reply(r, s);
         }
     }
     memcpy(r->cfg.replies.ptr + off, r->out, len);
+    mine->secret = r->out_secret;
     mine->reply_off = (uint16_t)off;
     mine->reply_len = (uint16_t)len;
     r->replies_next = (uint16_t)(off + len);
@@ -183,6 +204,7 @@ static bool answer_duplicate(estoc_responder *r, const estoc_coap_msg *msg,
     }
     memcpy(r->out, r->cfg.replies.ptr + seen->reply_off, seen->reply_len);
     r->out_len = seen->reply_len;
+    r->out_secret = seen->secret;
     r->traffic.retransmitted++;
     return true;
 }
@@ -195,6 +217,16 @@ void estoc_rsp_empty(estoc_responder *r, uint8_t type, uint16_t mid)
                                (uint8_t)mid};
     memcpy(r->out, header, sizeof header);
     r->out_len = sizeof header;
+    r->out_secret = false;
+}
+
+static void end_separate(estoc_responder *r)
+{
+    if (r->separate_secret) {
+        estoc_wipe(r->separate, sizeof r->separate);
+    }
+    r->separate_active = false;
+    r->separate_secret = false;
 }
 
 static void take_request(estoc_responder *r, estoc_ms now, const estoc_coap_msg *msg)
@@ -210,6 +242,9 @@ static void take_request(estoc_responder *r, estoc_ms now, const estoc_coap_msg 
     estoc_incoming in;
     estoc_rsp_read(&in, msg);
     in.again = again;
+    if (!again) {
+        estoc_rsp_drop_delivered(r, &in);
+    }
     estoc_rsp_request(r, now, &in);
 }
 
@@ -233,7 +268,7 @@ estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg
     } else if (type == ESTOC_COAP_CON) { /* a ping, an answer to nothing, or no message: C2 */
         estoc_rsp_empty(r, ESTOC_COAP_RST, mid);
     } else if (!malformed && msg.code == ESTOC_COAP_EMPTY && mid == r->separate_mid) {
-        r->separate_active = false; /* acknowledged, or not wanted any more */
+        end_separate(r); /* acknowledged, or not wanted any more */
     }
     return ESTOC_OK;
 }
@@ -242,8 +277,10 @@ estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg
 
 void estoc_rsp_start_separate(estoc_responder *r, estoc_ms now, uint16_t mid)
 {
+    end_separate(r);
     memcpy(r->separate, r->out, r->out_len);
     r->separate_len = r->out_len;
+    r->separate_secret = r->out_secret;
     r->separate_mid = mid;
     r->separate_active = true;
     r->separate_retransmits = 0;
@@ -263,11 +300,12 @@ void estoc_rsp_start_separate(estoc_responder *r, estoc_ms now, uint16_t mid)
 static void send_separate_again(estoc_responder *r, estoc_ms now)
 {
     if (r->separate_retransmits >= r->cfg.tx.max_retransmit) {
-        r->separate_active = false;
+        end_separate(r);
         return;
     }
     memcpy(r->out, r->separate, r->separate_len);
     r->out_len = r->separate_len;
+    r->out_secret = r->separate_secret;
     r->separate_retransmits++;
     r->traffic.retransmitted++;
     r->separate_timeout_ms =
@@ -307,6 +345,10 @@ estoc_err estoc_responder_output(estoc_responder *r, estoc_ms now, estoc_buf out
     }
     memcpy(out.ptr, r->out, r->out_len);
     *len = r->out_len;
+    if (r->out_secret) {
+        estoc_wipe(r->out, r->out_len);
+        r->out_secret = false;
+    }
     r->out_len = 0;
     r->traffic.sent++;
     r->traffic.sent_bytes += (uint32_t)*len;

@@ -105,6 +105,8 @@ static void send(estoc_responder *r, estoc_ms now, const struct estoc_asked *ask
         return; /* room_for and ESTOC_RESPONDER_MESSAGE_MIN see to it that everything fits */
     }
     r->out_len = (uint16_t)len;
+    r->out_secret = a->secret;
+    r->out_last = !c->block2.more;
     if (type == ESTOC_COAP_ACK) {
         estoc_rsp_keep_reply(r, now, mid);
     } else if (type == ESTOC_COAP_CON) {
@@ -195,16 +197,29 @@ void estoc_rsp_drop_snapshot(estoc_responder *r, struct estoc_snapshot *s)
     if (s->valid) {
         put_answer(r, s->answer.owner);
     }
+    if (s->answer.secret) {
+        estoc_rsp_forget_secrets(r);
+    }
     *s = (struct estoc_snapshot){.valid = false};
 }
 
+void estoc_rsp_hold(estoc_responder *r, estoc_ms now, struct estoc_snapshot *s)
+{
+    uint32_t ms = r->cfg.answer_ms;
+    if (s->answer.secret && ms > ESTOC_SECRET_MS) {
+        ms = ESTOC_SECRET_MS;
+    }
+    s->expires = estoc_rsp_after(now, ms);
+    s->done = s->done || (r->out_secret && r->out_last);
+}
+
 /* What a client may ask for again: the rest of a body in blocks, and the answer to a body that came
- * in blocks, should its last block come once more (X4). */
+ * in blocks, should its last block come once more (X4). And what must be wiped. */
 static void keep_answer(estoc_responder *r, estoc_ms now, const estoc_answer *a, bool more)
 {
     bool final = ESTOC_COAP_CLASS(a->code) == 2 && r->request.method != ESTOC_COAP_GET &&
                  r->request_final.block.num > 0;
-    if (!more && !final) {
+    if (!more && !final && !a->secret) {
         put_answer(r, a->owner);
         return;
     }
@@ -213,9 +228,9 @@ static void keep_answer(estoc_responder *r, estoc_ms now, const estoc_answer *a,
     *s = (struct estoc_snapshot){.key = r->request_key,
                                  .answer = *a,
                                  .final = r->request_final,
-                                 .expires = estoc_rsp_after(now, r->cfg.answer_ms),
                                  .mid = r->asked.mid,
                                  .valid = true};
+    estoc_rsp_hold(r, now, s);
 }
 
 estoc_err estoc_responder_answer(estoc_responder *r, estoc_ms now, const estoc_answer *a)

@@ -157,8 +157,22 @@ static bool is_final_of(const struct estoc_snapshot *s, const estoc_incoming *in
 static void answer_again(estoc_responder *r, estoc_ms now, const estoc_incoming *in,
                          struct estoc_snapshot *s)
 {
-    s->expires = estoc_rsp_after(now, r->cfg.answer_ms);
     (void)estoc_rsp_respond(r, now, &in->asked, &s->answer);
+    estoc_rsp_hold(r, now, s);
+}
+
+void estoc_rsp_drop_delivered(estoc_responder *r, const estoc_incoming *in)
+{
+    if (r->separate_active && r->separate_secret) {
+        return;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct estoc_snapshot *s = &r->snapshot[i];
+        bool asked = (in->asked.has_block2 && in->asked.block2.num > 0) || is_final_of(s, in);
+        if (s->done && !(asked && estoc_rsp_same_key(&s->key, &in->key))) {
+            estoc_rsp_drop_snapshot(r, s);
+        }
+    }
 }
 
 static void later_block(estoc_responder *r, estoc_ms now, const estoc_incoming *in)

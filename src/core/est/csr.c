@@ -276,8 +276,33 @@ static estoc_err parse_attributes(estoc_csr *csr)
     return err;
 }
 
+/* AlgorithmIdentifier and BIT STRING, whatever they say. */
+static bool spki_shaped(estoc_slice der)
+{
+    estoc_reader outer = estoc_reader_of(der);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    estoc_reader algorithm = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+    estoc_der parameters;
+    estoc_der_oid(&algorithm);
+    if (estoc_der_peek(&algorithm) != 0) {
+        estoc_der_next(&algorithm, &parameters);
+    }
+    estoc_der_expect(&r, ESTOC_DER_BIT_STRING);
+    return !estoc_reader_end(&algorithm) && !estoc_reader_end(&r);
+}
+
+static estoc_err take_spki(estoc_csr *csr, estoc_slice der, bool keyless)
+{
+    estoc_err err = estoc_spki_parse(&csr->spki, der);
+    if (err && keyless && spki_shaped(der)) {
+        csr->spki = (estoc_spki){.kind = ESTOC_KEY_UNKNOWN, .der = der};
+        err = ESTOC_OK;
+    }
+    return err;
+}
+
 /* RFC 2986 section 4.1 */
-static estoc_err parse_info(estoc_csr *csr, estoc_reader in)
+static estoc_err parse_info(estoc_csr *csr, estoc_reader in, bool keyless)
 {
     estoc_der subject, spki;
     bool v1 = estoc_der_u32(&in) == 0;
@@ -289,13 +314,13 @@ static estoc_err parse_info(estoc_csr *csr, estoc_reader in)
     }
     csr->subject = subject.whole;
     estoc_err err = estoc_name_check(subject.whole);
-    err = err ? err : estoc_spki_parse(&csr->spki, spki.whole);
+    err = err ? err : take_spki(csr, spki.whole, keyless);
     return err ? err : parse_attributes(csr);
 }
 
 /* RFC 2986 section 4.2. The outer SEQUENCE must be all there, and nothing behind it: what ends
  * too early or too late within it is malformed. */
-static estoc_err parse(estoc_csr *csr, estoc_slice der)
+static estoc_err parse(estoc_csr *csr, estoc_slice der, bool keyless)
 {
     estoc_reader outer = estoc_reader_of(der);
     estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
@@ -311,22 +336,32 @@ static estoc_err parse(estoc_csr *csr, estoc_slice der)
         return ESTOC_E_MALFORMED;
     }
     csr->info = info.whole;
-    err = parse_info(csr, estoc_reader_of(info.value));
+    err = parse_info(csr, estoc_reader_of(info.value), keyless);
     err = err ? err : estoc_sig_alg_parse(algorithm.whole, &csr->sig);
-    if (!err && !estoc_sig_fits_key(csr->sig, csr->spki.kind)) {
+    if (!err && !keyless && !estoc_sig_fits_key(csr->sig, csr->spki.kind)) {
         err = ESTOC_E_UNSUPPORTED;
+    }
+    return err;
+}
+
+static estoc_err parse_either(estoc_csr *csr, estoc_slice der, bool keyless)
+{
+    memset(csr, 0, sizeof *csr);
+    estoc_err err = parse(csr, der, keyless);
+    if (err) {
+        memset(csr, 0, sizeof *csr);
     }
     return err;
 }
 
 estoc_err estoc_csr_parse(estoc_csr *csr, estoc_slice der)
 {
-    memset(csr, 0, sizeof *csr);
-    estoc_err err = parse(csr, der);
-    if (err) {
-        memset(csr, 0, sizeof *csr);
-    }
-    return err;
+    return parse_either(csr, der, false);
+}
+
+estoc_err estoc_csr_parse_keyless(estoc_csr *csr, estoc_slice der)
+{
+    return parse_either(csr, der, true);
 }
 
 /* ---- building ---- */

@@ -405,6 +405,67 @@ static void other_operations(void **state)
     }
 }
 
+/* E5, HC 187: key and signature say which kind is liked, and nothing else. */
+static void keys_to_make(void **state)
+{
+    (void)state;
+    struct bytes csr = csr_of(plain.key, "CN=dev-2", NULL);
+    struct bytes own = csr_of(ca.key, "", NULL); /* 207 is about keys that are kept */
+    profile.keygen = true;
+    profile.keys = ESTOC_KEY_BIT(ESTOC_KEY_P384) | ESTOC_KEY_BIT(ESTOC_KEY_RSA);
+    assert_granted(ESTOC_OP_SKG, &plain, &csr);
+    assert_int_equal(grant.make, ESTOC_KEY_P384); /* no P-256: the first there is */
+    assert_int_equal(grant.wish.cover, ESTOC_COVER_NONE);
+    assert_int_equal(grant.spki.len, 0);
+    profile.keys |= ESTOC_KEY_BIT(ESTOC_KEY_P256);
+    csr.ptr[csr.len - 1] ^= 1; /* the signature */
+    assert_granted(ESTOC_OP_SKC, &plain, &csr);
+    assert_int_equal(grant.make, ESTOC_KEY_P256);
+    assert_granted(ESTOC_OP_SKC, &plain, &own);
+    profile.keys = ESTOC_KEY_BIT(ESTOC_KEY_RSA);
+    assert_granted(ESTOC_OP_SKG, &plain, &csr);
+    assert_int_equal(grant.make, ESTOC_KEY_RSA);
+    struct bytes foreign = csr_of(plain.key, "CN=dev-1", NULL);
+    assert_refused(ESTOC_OP_SKG, &plain, &foreign, ESTOC_E_FORBIDDEN, "X10");
+    csr.len--;
+    assert_int_equal(ask(ESTOC_OP_SKG, &plain, bytes_slice(&csr)), ESTOC_E_TRUNCATED);
+    profile.keys = 0;
+    profile.keygen = false;
+}
+
+static struct bytes csr_wishing(const estoc_key_wish *wish)
+{
+    struct bytes b = {.len = 0};
+    uint8_t spki[ESTOC_SPKI_MAX], more[512];
+    size_t spki_len = 0;
+    estoc_writer w = estoc_writer_of((estoc_buf){more, sizeof more});
+    estoc_key_wish_put(&w, wish);
+    assert_int_equal(estoc_key_spki(plain.key, (estoc_buf){spki, sizeof spki}, &spki_len), 0);
+    const estoc_csr_plan plan = {.spki = estoc_slice_of(spki, spki_len),
+                                 .more_attributes = estoc_writer_slice(&w)};
+    estoc_signer signer = estoc_key_signer(plain.key);
+    assert_int_equal(estoc_csr_build(&plan, &signer, (estoc_buf){b.ptr, sizeof b.ptr}, &b.len), 0);
+    return b;
+}
+
+static void decryption_keys(void **state)
+{
+    (void)state;
+    const estoc_key_wish wish = {.cover = ESTOC_COVER_SYMMETRIC,
+                                 .id = estoc_slice_str("kek-1"),
+                                 .caps = ESTOC_CAP_AES128_CBC | ESTOC_CAP_AES128_WRAP};
+    struct bytes csr = csr_wishing(&wish);
+    profile.keygen = true;
+    assert_refused(ESTOC_OP_SKG, &plain, &csr, ESTOC_E_KEY, "E5");
+    for (size_t i = 0; i + 2 < csr.len; i++) { /* the OCTET STRING of the identifier */
+        if (csr.ptr[i] == 0x04 && csr.ptr[i + 1] == 5 && csr.ptr[i + 2] == 'k') {
+            csr.ptr[i] = 0x0c;
+        }
+    }
+    assert_refused(ESTOC_OP_SKG, &plain, &csr, ESTOC_E_MALFORMED, "E5");
+    profile.keygen = false;
+}
+
 /* ------------------------------------------------------------------- what has been issued before */
 
 static estoc_store *store;
@@ -567,6 +628,8 @@ int main(void)
         cmocka_unit_test(the_key_of_the_ca),
         cmocka_unit_test(not_requests),
         cmocka_unit_test(other_operations),
+        cmocka_unit_test(keys_to_make),
+        cmocka_unit_test(decryption_keys),
         cmocka_unit_test_setup_teardown(foreign_certificate, open_store, close_store),
         cmocka_unit_test_setup_teardown(own_certificate, open_store, close_store),
         cmocka_unit_test_setup_teardown(revoked_certificate, open_store, close_store),

@@ -252,7 +252,7 @@ static void each_fault(void **state)
         {"[server]\nnonsense = 1\n", 2, "unknown key nonsense; [server] has: listen, "},
         {"[server]\nvalidity = 1d\n", 2, "unknown key validity"}, /* of another section */
         {"[ca]\nmtu = 1280\n", 2, "unknown key mtu; [ca] has: certificate, "},
-        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, attributes"},
+        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, keygen, attributes"},
         {"[server]\nMtu = 1280\n", 2, "unknown key Mtu"},
         {"mtu = 1280\n", 1, "mtu stands before any [section]"},
         {"[nonsense]\nmtu = 1\n", 1, "unknown section [nonsense]"},
@@ -290,6 +290,7 @@ static void each_fault(void **state)
         {"[profile]\nvalidity = forever\n", 2, "validity = forever: must be a time"},
         {"[profile]\nkeys = DSA\n", 2, "keys = DSA: must be a list of P-256, P-384, Ed25519, RSA"},
         {"[profile]\nkeys =\n", 2, "must be a list"},
+        {"[profile]\nkeygen = true\n", 2, "keygen = true: must be yes or no"},
         {"[profile]\nattributes = colour\n", 2,
          "\"colour\" is neither a name known here nor an OID"},
         {"[profile]\nattributes = 1.2.3, 1.2.3\n", 2, "\"1.2.3\" is given twice"},

@@ -179,7 +179,7 @@ static void no_such_path(void **state)
         "/.well-known/est/cacerts",
         "/.well-known/est/fullcmc",
         "/est/att", /* nothing configured: X1 */
-        "/est/skg", /* not offered by this version */
+        "/est/skg", /* not switched on: E5 */
         "/est/skc",
         "/est/meters/skg",
         "/a/b/c/d/e/f/g/h/i/j",
@@ -308,13 +308,38 @@ static void assert_get(const char *uri, uint16_t accept, const char *body, uint1
         fail_msg("%s gives \"%.*s\", not \"%s\"", uri, (int)a.body.len, a.body.ptr, body);
     }
     if (route.op == ESTOC_OP_NONE) {
-        assert_ptr_equal(a.owner, a.body.ptr);
-        free(a.owner);
+        assert_ptr_equal(((estoc_body *)a.owner)->bytes, a.body.ptr);
+        estoc_body_free(a.owner);
     } else {
         assert_null(a.owner);
     }
     assert_int_equal(a.etag_len, 0);
     assert_false(a.has_max_age);
+}
+
+/* E5: where it is switched on, and there only. */
+static void keys_made_here(void **state)
+{
+    (void)state;
+    g.served[1].keygen = true;
+    estoc_request r = request(ESTOC_COAP_POST, "/est/meters/skg");
+    assert_found(&r, "skg", ESTOC_OP_SKG, "meters", 62);
+    r = request(ESTOC_COAP_POST, "/est/meters/skc");
+    r.accept = 62;
+    assert_found(&r, "skc", ESTOC_OP_SKC, "meters", 62);
+    static const uint16_t others[] = {0, 280, 281, 284, 287};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        r.accept = others[i];
+        assert_refused(&r, "skc", ESTOC_COAP_NOT_ACCEPTABLE);
+    }
+    r = request(ESTOC_COAP_GET, "/est/meters/skc");
+    assert_refused(&r, "skc", ESTOC_COAP_METHOD_NOT_ALLOWED);
+    r = request(ESTOC_COAP_POST, "/est/skg");
+    assert_refused(&r, "skg", ESTOC_COAP_NOT_FOUND);
+    assert_get("/.well-known/core?ct=62", ESTOC_FORMAT_NONE,
+               "</est/meters/skg>;rt=\"ace.est.skg\";ct=62,"
+               "</est/meters/skc>;rt=\"ace.est.skc\";ct=62",
+               40);
 }
 
 static void bodies(void **state)
@@ -413,7 +438,7 @@ static void listed_is_served(void **state)
     }
     assert_int_equal(links.err, 0);
     assert_int_equal(n, 3 + 4 * (ESTOC_PROFILES_MAX - 1));
-    free(a.owner);
+    estoc_body_free(a.owner);
 }
 
 static void names_for_the_log(void **state)
@@ -456,6 +481,7 @@ int main(void)
         TEST(formats_of_answers),
         TEST(no_short_root),
         TEST(bodies),
+        TEST(keys_made_here),
         TEST(discovery),
         TEST(discovery_without_short_root),
         TEST(listed_is_served),

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Private keys as PKCS#8, written by hand: OpenSSL's own way there leaves copies in memory that it has
+ * given back without wiping.                                          RFC 5958, RFC 5915, RFC 8410
+ */
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include "crypto.h"
+
+#define NUMBER_MAX (ESTOC_RSA_MAX_BITS / 8)
+
+/* One of the key's numbers, big-endian; `len` 0: as long as it is. */
+static void put_number(estoc_writer *w, const estoc_key *key, const char *name, uint8_t tag,
+                       size_t len)
+{
+    uint8_t bytes[NUMBER_MAX];
+    BIGNUM *n = NULL;
+    size_t need = len;
+    bool got = EVP_PKEY_get_bn_param(estoc_key_native(key), name, &n) == 1;
+    if (got && len == 0) {
+        need = (size_t)BN_num_bytes(n);
+    }
+    got = got && need <= sizeof bytes && BN_bn2binpad(n, bytes, (int)need) == (int)need;
+    BN_clear_free(n);
+    if (!got) {
+        estoc_writer_fail(w, ESTOC_E_CRYPTO);
+    } else if (tag == ESTOC_DER_INTEGER) {
+        estoc_der_put_unsigned(w, estoc_slice_of(bytes, need));
+    } else {
+        estoc_der_put(w, tag, estoc_slice_of(bytes, need));
+    }
+    estoc_wipe(bytes, sizeof bytes);
+}
+
+/* ECPrivateKey without the curve, which the algorithm names. */
+static void put_ec(estoc_writer *w, const estoc_key *key, estoc_slice point)
+{
+    size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put_u32(w, 1);
+    put_number(w, key, OSSL_PKEY_PARAM_PRIV_KEY, ESTOC_DER_OCTET_STRING, point.len / 2);
+    size_t public = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(1));
+    estoc_der_put_bits(w, point);
+    estoc_der_close(w, public);
+    estoc_der_close(w, mark);
+}
+
+static void put_rsa(estoc_writer *w, const estoc_key *key)
+{
+    static const char *const numbers[] = {
+        OSSL_PKEY_PARAM_RSA_N,         OSSL_PKEY_PARAM_RSA_E,
+        OSSL_PKEY_PARAM_RSA_D,         OSSL_PKEY_PARAM_RSA_FACTOR1,
+        OSSL_PKEY_PARAM_RSA_FACTOR2,   OSSL_PKEY_PARAM_RSA_EXPONENT1,
+        OSSL_PKEY_PARAM_RSA_EXPONENT2, OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+    size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    estoc_der_put_u32(w, 0);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        put_number(w, key, numbers[i], ESTOC_DER_INTEGER, 0);
+    }
+    estoc_der_close(w, mark);
+}
+
+static void put_ed25519(estoc_writer *w, const estoc_key *key)
+{
+    uint8_t seed[32];
+    size_t len = sizeof seed;
+    if (EVP_PKEY_get_raw_private_key(estoc_key_native(key), seed, &len) != 1) {
+        estoc_writer_fail(w, ESTOC_E_CRYPTO);
+    }
+    estoc_der_put(w, ESTOC_DER_OCTET_STRING, estoc_slice_of(seed, len));
+    estoc_wipe(seed, sizeof seed);
+}
+
+static void put_private(estoc_writer *w, const estoc_key *key, estoc_slice public_bits)
+{
+    switch (estoc_key_kind_of(key)) {
+    case ESTOC_KEY_P256:
+    case ESTOC_KEY_P384:
+        put_ec(w, key, public_bits);
+        break;
+    case ESTOC_KEY_ED25519:
+        put_ed25519(w, key);
+        break;
+    case ESTOC_KEY_RSA:
+        put_rsa(w, key);
+        break;
+    case ESTOC_KEY_UNKNOWN:
+        estoc_writer_fail(w, ESTOC_E_UNSUPPORTED);
+        break;
+    }
+}
+
+estoc_err estoc_key_pkcs8(const estoc_key *key, estoc_buf out, size_t *len)
+{
+    uint8_t spki[ESTOC_SPKI_MAX];
+    size_t spki_len;
+    estoc_der algorithm;
+    *len = 0;
+    estoc_err err = estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len);
+    if (err) {
+        return err;
+    }
+    estoc_reader r = estoc_reader_of(estoc_slice_of(spki, spki_len));
+    estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+    estoc_der_next(&in, &algorithm);
+    estoc_slice bits = estoc_der_bits(&in);
+    estoc_writer w = estoc_writer_of(out);
+    size_t mark = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    estoc_der_put_u32(&w, 0); /* v1 */
+    estoc_der_put_raw(&w, algorithm.whole);
+    size_t octets = estoc_der_open(&w, ESTOC_DER_OCTET_STRING);
+    put_private(&w, key, bits);
+    estoc_der_close(&w, octets);
+    estoc_der_close(&w, mark);
+    if (w.err) {
+        estoc_wipe(out.ptr, out.cap);
+    }
+    ERR_clear_error();
+    return estoc_writer_end(&w, len);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "keys.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+/* ---- answers ---- */
+
+static size_t head(const body *b, size_t *at, unsigned major)
+{
+    assert_true(*at + 3 <= b->len);
+    unsigned initial = b->bytes[(*at)++];
+    assert_int_equal(initial >> 5, major);
+    unsigned info = initial & 0x1f;
+    if (info < 24) {
+        return info;
+    }
+    assert_in_range(info, 24, 25); /* no longer than needed, and none is over 65,535 */
+    size_t v = b->bytes[(*at)++];
+    if (info == 25) {
+        v = v << 8 | b->bytes[(*at)++];
+    }
+    assert_true(v >= (info == 25 ? 256 : 24));
+    return v;
+}
+
+static int part(const body *b, size_t *at, body *out)
+{
+    int format = (int)head(b, at, 0);
+    out->len = head(b, at, 2);
+    assert_true(out->len <= b->len - *at);
+    memcpy(out->bytes, b->bytes + *at, out->len);
+    *at += out->len;
+    return format;
+}
+
+void made_read(const body *answer, made *m)
+{
+    size_t at = 1;
+    assert_int_equal(answer->bytes[0], 0x84); /* an array of four */
+    m->key_format = part(answer, &at, &m->key);
+    m->cert_format = part(answer, &at, &m->cert);
+    assert_int_equal(at, answer->len);
+}
+
+EVP_PKEY *made_key(const body *pkcs8)
+{
+    const unsigned char *at = pkcs8->bytes;
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)pkcs8->len);
+    assert_non_null(info);
+    assert_ptr_equal(at, pkcs8->bytes + pkcs8->len);
+    EVP_PKEY *key = EVP_PKCS82PKEY(info);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    assert_non_null(key);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    assert_int_equal(EVP_PKEY_check(ctx), 1);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+X509 *made_cert(const made *m, EVP_PKEY *key, const char *ta_file)
+{
+    X509 *cert = cert_for(&m->cert, m->cert_format, key);
+    assert_true(chains_to(cert, ta_file));
+    return cert;
+}
+
+void made_get(peer *p, const char *path, const body *csr, int szx, made *m)
+{
+    body answer;
+    reply r;
+    transfer t = {.method = POST,
+                  .path = path,
+                  .format = 286,
+                  .accept = -1,
+                  .data = csr->bytes,
+                  .len = csr->len,
+                  .szx = szx};
+    assert_int_equal(transact(p, &t, &answer, &r), CODE(2, 4));
+    assert_int_equal(wire_uint_of(&r.m, OPT_FORMAT, 0), 62);
+    made_read(&answer, m);
+}
+
+/* ---- searching ---- */
+
+enum { SECRET_LEN = 32, PART_LEN = 16, NEEDLES = 4, LARGEST = 256 << 20 };
+
+/* Either half of the private number, in both orders: big-endian as in DER, little-endian as in a
+ * BIGNUM. */
+typedef struct needles {
+    uint8_t at[NEEDLES][PART_LEN];
+} needles;
+
+static needles needles_of(EVP_PKEY *key)
+{
+    needles n;
+    uint8_t number[SECRET_LEN];
+    BIGNUM *b = NULL;
+    assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &b), 1);
+    assert_int_equal(BN_bn2binpad(b, number, SECRET_LEN), SECRET_LEN);
+    BN_clear_free(b);
+    for (size_t i = 0; i < SECRET_LEN; i++) {
+        size_t mirrored = SECRET_LEN - 1 - i;
+        n.at[i / PART_LEN][i % PART_LEN] = number[i];
+        n.at[2 + mirrored / PART_LEN][mirrored % PART_LEN] = number[i];
+    }
+    return n;
+}
+
+static unsigned count(const uint8_t *memory, size_t len, const needles *n)
+{
+    unsigned found = 0;
+    for (size_t i = 0; i < NEEDLES; i++) {
+        const uint8_t *at = memory;
+        while ((at = memmem(at, len - (size_t)(at - memory), n->at[i], PART_LEN)) != NULL) {
+            found++;
+            at++;
+        }
+    }
+    return found;
+}
+
+unsigned key_in_process(pid_t pid, EVP_PKEY *key)
+{
+    char path[64], line[512];
+    needles n = needles_of(key);
+    unsigned found = 0;
+    size_t searched = 0;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *maps = fopen(path, "r");
+    assert_non_null(maps);
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    int mem = open(path, O_RDONLY);
+    assert_true(mem >= 0);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        char may[5];
+        assert_int_equal(sscanf(line, "%lx-%lx %4s", &from, &to, may), 3);
+        if (may[1] != 'w' || to - from > LARGEST) { /* a sanitizer's shadow */
+            continue;
+        }
+        uint8_t *copy = malloc(to - from);
+        assert_non_null(copy);
+        ssize_t got = pread(mem, copy, to - from, (off_t)from);
+        if (got > 0) {
+            searched += (size_t)got;
+            unsigned here = count(copy, (size_t)got, &n);
+            if (here > 0 && getenv("ESTOC_TEST_KEEP") != NULL) {
+                print_message("%u in %s", here, line);
+            }
+            found += here;
+        }
+        free(copy);
+    }
+    close(mem);
+    fclose(maps);
+    assert_true(searched > 1 << 20);
+    return found;
+}
+
+unsigned key_in_file(const char *file, EVP_PKEY *key)
+{
+    static uint8_t bytes[8 << 20];
+    needles n = needles_of(key);
+    FILE *f = fopen(file, "r");
+    if (f == NULL) {
+        return 0;
+    }
+    size_t len = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    assert_true(len < sizeof bytes);
+    unsigned found = count(bytes, len, &n);
+    BIO *b = BIO_new(BIO_s_mem());
+    char *text;
+    assert_int_equal(PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL), 1);
+    long pem_len = BIO_get_mem_data(b, &text);
+    assert_true(pem_len > 120); /* the line with the private number in it */
+    found += memmem(bytes, len, text + 28 + 40, 20) != NULL;
+    BIO_free(b);
+    return found;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Keys made by the server: its answers taken apart, and a process searched for what must not be in it.
+ */
+#ifndef ESTOC_TEST_KEYS_H
+#define ESTOC_TEST_KEYS_H
+
+#include "fixture.h"
+
+/** A multipart-core answer with a key and a certificate. */
+typedef struct made {
+    body key, cert;
+    int key_format, cert_format;
+} made;
+/** Take [format, key, format, certificate] apart, to the byte. Fails the test if it is anything else. */
+void made_read(const body *answer, made *m);
+/** The PKCS#8 key of format 284. */
+EVP_PKEY *made_key(const body *pkcs8);
+/** The certificate, which must be for this key and lead to the anchors. */
+X509 *made_cert(const made *m, EVP_PKEY *key, const char *ta_file);
+/** POST a CSR to /skg or /skc, which must be answered 2.04 in format 62. */
+void made_get(peer *p, const char *path, const body *csr, int szx, made *m);
+
+/** How often the private key stands in a process's memory, in either order of bytes. */
+unsigned key_in_process(pid_t pid, EVP_PKEY *key);
+/** The same for a file; DER and PEM too. */
+unsigned key_in_file(const char *file, EVP_PKEY *key);
+
+#endif
