@@ -84,11 +84,22 @@ estoc_store *estocd_open_store(const char *command, const char *dir)
                    strerror(errno));
         return NULL;
     }
+    /* The store logs what fails as well; here that is told once, by estocd_store_failed(). */
+    estoc_log_file(fopen("/dev/null", "w"));
     estoc_err err = estoc_store_open(conf.store, &store, &why);
     if (err) {
         estocd_say(command, "%s", why.text[0] != '\0' ? why.text : estoc_err_text(err));
     }
     return store;
+}
+
+int estocd_store_failed(const char *command, const estoc_store *store, estoc_err err)
+{
+    return err == ESTOC_E_STORE ? estocd_say(command,
+                                             "the store: %s; try again, or see what "
+                                             "`estocd check` says about it",
+                                             estoc_store_why(store))
+                                : estocd_say(command, "%s", estoc_err_text(err));
 }
 
 int main(int argc, char **argv)
@@ -104,8 +115,8 @@ int main(int argc, char **argv)
         {"pending", "requests are decided at once, none waits for a person", NULL},
         {"approve", "requests are decided at once, by the profile in estocd.conf", NULL},
         {"reject",  "requests are decided at once, by the profile in estocd.conf", NULL},
-        {"revoke",  "give certificates a short `validity` in estocd.conf instead", NULL},
-        {"crl",     "nothing is revoked yet, so there is no list of it", NULL},
+        {"revoke",  "revoke a certificate", estocd_revoke},
+        {"crl",     "`estocd list --json` says which certificates are revoked", NULL},
         {"stats",   "count with `estocd list --json`, and see the log", NULL},
         {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},
         {"restore", "put the copied files back into DIR while estocd is stopped", NULL},

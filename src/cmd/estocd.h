@@ -17,6 +17,7 @@ int estocd_check(int argc, char **argv);
 int estocd_device(int argc, char **argv);
 int estocd_list(int argc, char **argv);
 int estocd_show(int argc, char **argv);
+int estocd_revoke(int argc, char **argv);
 
 /* What `init` makes in DIR beside the files that estocd.conf names. */
 #define ESTOCD_CONF       "estocd.conf"
@@ -34,10 +35,26 @@ const char *estocd_store_path(const estoc_config *conf);
  *  @return NULL then                                                                               */
 estoc_store *estocd_open_store(const char *command, const char *dir);
 
+/** Tell on stderr what failed after that. @return 1 */
+int estocd_store_failed(const char *command, const estoc_store *store, estoc_err err);
+
+/** A serial number as people write it: either case, with or without colons, 0x or zeros in front.
+ *  @return its bytes; 0: it is none                                                                */
+size_t estocd_serial_parse(const char *text, uint8_t out[ESTOC_SERIAL_MAX]);
+#define ESTOCD_NO_SUCH_SERIAL "no certificate has this serial number; `estocd list` has them"
+#define ESTOCD_REASONS                                             \
+    "unspecified, keyCompromise, affiliationChanged, superseded, " \
+    "cessationOfOperation, privilegeWithdrawn"
+/** @return whether it is one of these, in either case */
+bool estocd_reason_parse(const char *text, estoc_crl_reason *out);
+const char *estocd_reason_name(estoc_crl_reason reason);
+
 /** "valid", "expired" or "revoked". */
 const char *estocd_record_state(const estoc_record *rec);
 /** A record's fields as an object; NULL without memory. */
 cJSON *estocd_record_json(const estoc_record *rec);
+/** Print an object on stdout and free it. @return 0, or 1 and a line on stderr */
+int estocd_print_json(const char *command, cJSON *json);
 /** Flush stdout. @return 0, or 1 and a line on stderr */
 int estocd_finish(const char *command);
 

@@ -36,8 +36,21 @@ cJSON *estocd_record_json(const estoc_record *rec)
     add_time(json, "not_after", rec->not_after);
     if (rec->revoked_at != 0) {
         add_time(json, "revoked_at", rec->revoked_at);
+        cJSON_AddStringToObject(json, "reason", estocd_reason_name(rec->reason));
     }
     return json;
+}
+
+int estocd_print_json(const char *command, cJSON *json)
+{
+    char *text = cJSON_Print(json);
+    cJSON_Delete(json);
+    if (text == NULL) {
+        return estocd_say(command, "%s", estoc_err_text(ESTOC_E_MEMORY));
+    }
+    puts(text);
+    free(text);
+    return estocd_finish(command);
 }
 
 struct listing {
@@ -89,14 +102,15 @@ static int list(const char *dir, const char *match, bool json)
         return 1;
     }
     estoc_err err = estoc_store_each(store, match, each, &l);
-    estoc_store_close(store);
     if (json && !l.failed) {
         printf(l.n > 0 ? "]\n" : "[]\n");
     } else if (l.n == 0 && !err) {
         fprintf(stderr, "estocd " COMMAND ": no certificate%s%s\n",
                 match != NULL ? " that has " : " so far", match != NULL ? match : "");
     }
-    return err ? estocd_say(COMMAND, "%s", estoc_err_text(err)) : estocd_finish(COMMAND);
+    int code = err ? estocd_store_failed(COMMAND, store, err) : estocd_finish(COMMAND);
+    estoc_store_close(store);
+    return code;
 }
 
 int estocd_list(int argc, char **argv)

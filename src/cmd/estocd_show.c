@@ -5,49 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "args.h"
 #include "crypto.h"
 #include "estocd.h"
 
 #define COMMAND "show"
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    const char *at = c != '\0' ? strchr(digits, c) : NULL;
-    int v = at != NULL ? (int)(at - digits) : -1;
-    return v < 16 ? v : v - 6;
-}
-
-/* A serial number as people write it: either case, with or without colons, 0x or zeros in front.
- * @return its bytes; 0: it is none                                                                 */
-static size_t parse_serial(const char *text, uint8_t out[ESTOC_SERIAL_MAX])
-{
-    uint8_t digits[2 * ESTOC_SERIAL_MAX];
-    size_t n = 0;
-    text += strncasecmp(text, "0x", 2) == 0 ? 2 : 0;
-    for (; *text != '\0'; text++) {
-        int v = hex_digit(*text);
-        if (v < 0 && *text != ':') {
-            return 0;
-        }
-        if (v < 0 || (v == 0 && n == 0)) {
-            continue;
-        }
-        if (n == sizeof digits) {
-            return 0;
-        }
-        digits[n++] = (uint8_t)v;
-    }
-    size_t odd = n % 2;
-    for (size_t i = 0; i < (n + odd) / 2; i++) {
-        size_t low = 2 * i + 1 - odd;
-        out[i] = (uint8_t)((low > 0 ? digits[low - 1] << 4 : 0) | digits[low]);
-    }
-    return (n + odd) / 2;
-}
 
 static char *pem_of(estoc_slice cert)
 {
@@ -73,14 +36,7 @@ static int print_json(const estoc_record *rec, const char *pem)
     cJSON_AddStringToObject(json, "request_sha256", digest(rec->csr, hex));
     cJSON_AddStringToObject(json, "key_sha256", digest(rec->key, hex));
     cJSON_AddStringToObject(json, "pem", pem);
-    char *text = cJSON_Print(json);
-    cJSON_Delete(json);
-    if (text == NULL) {
-        return estocd_say(COMMAND, "%s", estoc_err_text(ESTOC_E_MEMORY));
-    }
-    puts(text);
-    free(text);
-    return estocd_finish(COMMAND);
+    return estocd_print_json(COMMAND, json);
 }
 
 static int print_text(const estoc_record *rec, const char *pem)
@@ -96,7 +52,8 @@ static int print_text(const estoc_record *rec, const char *pem)
     printf("valid     %s", estoc_time_text(rec->not_before, at, sizeof at));
     printf(" to %s\n", estoc_time_text(rec->not_after, at, sizeof at));
     if (rec->revoked_at != 0) {
-        printf("revoked   %s\n", estoc_time_text(rec->revoked_at, at, sizeof at));
+        printf("revoked   %s, %s\n", estoc_time_text(rec->revoked_at, at, sizeof at),
+               estocd_reason_name(rec->reason));
     }
     printf("asked by  %s (SHA-256 of the certificate)\n", digest(rec->identity, hex));
     printf("request   %s (SHA-256)\n", digest(rec->csr, hex));
@@ -113,7 +70,7 @@ static int print_text(const estoc_record *rec, const char *pem)
 static int show(const char *dir, const char *id, bool json)
 {
     uint8_t serial[ESTOC_SERIAL_MAX];
-    size_t len = parse_serial(id, serial);
+    size_t len = estocd_serial_parse(id, serial);
     estoc_record rec;
     estoc_blob cert;
     if (len == 0) {
@@ -126,10 +83,8 @@ static int show(const char *dir, const char *id, bool json)
     int code;
     estoc_err err = estoc_store_by_serial(store, estoc_slice_of(serial, len), &rec, &cert);
     if (err) {
-        code = estocd_say(COMMAND, "%.100s: %s", id,
-                          err == ESTOC_E_NOT_FOUND ? "no certificate has this serial number; "
-                                                     "`estocd list` has them"
-                                                   : estoc_err_text(err));
+        code = err == ESTOC_E_NOT_FOUND ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
+                                        : estocd_store_failed(COMMAND, store, err);
     } else {
         char *pem = pem_of(estoc_blob_slice(cert));
         code = pem == NULL ? estocd_say(COMMAND, "%s", estoc_err_text(ESTOC_E_MEMORY))

@@ -14,11 +14,23 @@
 
 /* ------------------------------------------------------------------ what the responder asks for */
 
+/* D8: what the handshake has shown, or the one that this association resumes, may have been revoked
+ * since. */
+static bool still_good(const estoc_session *s, estoc_answer *refusal)
+{
+    estoc_authority *a = s->generation->authority;
+    if (!a->ops->revoked(a, estoc_dtls_peer_cert(s->dtls))) {
+        return true;
+    }
+    estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
+    return false;
+}
+
 static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     estoc_session *s = ctx;
     estoc_route route;
-    bool ok = estoc_route_find(s->generation, req, &route, refusal);
+    bool ok = still_good(s, refusal) && estoc_route_find(s->generation, req, &route, refusal);
     if (!ok) {
         char code[8];
         snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(refusal->code),
@@ -287,7 +299,7 @@ static void serve(estoc_session *s, estoc_ms now)
     const estoc_request *req = estoc_responder_request(&s->open->responder);
     estoc_answer answer = {0};
     s->asked_at = now;
-    if (estoc_route_find(s->generation, req, &s->route, &answer)) {
+    if (still_good(s, &answer) && estoc_route_find(s->generation, req, &s->route, &answer)) {
         estoc_err err;
         if (req->method == ESTOC_COAP_POST) {
             err = ask_authority(s, req);

@@ -55,7 +55,8 @@ static const char *const sql[STATEMENTS] = {
 
 estoc_err estoc_sqlite_failed(estoc_store *s, const char *what)
 {
-    estoc_log(ESTOC_LOG_ERROR, "store", "event", what, "why", sqlite3_errmsg(s->db), NULL);
+    snprintf(s->why, sizeof s->why, "%s", sqlite3_errmsg(s->db));
+    estoc_log(ESTOC_LOG_ERROR, "store", "event", what, "why", s->why, NULL);
     return ESTOC_E_STORE;
 }
 
@@ -139,6 +140,11 @@ void estoc_store_close(estoc_store *s)
     free(s->profile);
     free(s->subject);
     free(s);
+}
+
+const char *estoc_store_why(const estoc_store *s)
+{
+    return s->why;
 }
 
 /* ----------------------------------------------------------------------------------- transactions */

@@ -21,6 +21,7 @@ struct estoc_store {
     sqlite3 *db;
     sqlite3_stmt *st[STATEMENTS];
     char *profile, *subject; /* of the last by_serial() */
+    char why[128];           /* of the last failure */
 };
 
 /** Make the tables of a new file, or bring those of an older version up to date. */

@@ -65,6 +65,8 @@ typedef struct estoc_pending {
  *          is none of ours, or of a later version); `why` is filled                                */
 ESTOC_MUST_USE estoc_err estoc_store_open(const char *url, estoc_store **out, estoc_why *why);
 void estoc_store_close(estoc_store *s);
+/** What the database said about the last ESTOC_E_STORE; for operators only. */
+const char *estoc_store_why(const estoc_store *s);
 /** Everything between begin and commit is durable together when commit returns 0. When a call fails
  *  with ESTOC_E_STORE, roll back, close the store and open it again: what a failed write left in the
  *  system's cache must not be taken for written (X9).                                              */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "desk.h"
+#include "revoked.h"
 
 #define QUEUE_MAX 1024 /* unless configured */
 #define BATCH_MAX 128  /* so that the first of a batch does not wait long for the last */
@@ -19,6 +20,7 @@ struct ca {
     estoc_blobs anchors;
     uint32_t queue_max;
     char *store_url;
+    estoc_revoked *revoked;
     pthread_t thread;
     estoc_desk desk; /* the thread's own, once it runs */
     /* shared, under the lock */
@@ -144,6 +146,11 @@ static estoc_slice attributes(estoc_authority *a, const char *profile)
     return p != NULL ? p->attributes : estoc_slice_of(NULL, 0);
 }
 
+static bool revoked(estoc_authority *a, estoc_slice client_cert)
+{
+    return estoc_revoked_has(((struct ca *)a)->revoked, client_cert);
+}
+
 static estoc_job *new_job(const estoc_profile *profile, const estoc_enrollment *e)
 {
     const char *peer = e->peer != NULL ? e->peer : "";
@@ -205,6 +212,7 @@ static estoc_err enroll(estoc_authority *a, const estoc_enrollment *e)
 
 static void free_ca(struct ca *ca)
 {
+    estoc_revoked_close(ca->revoked);
     estoc_store_close(ca->desk.store);
     estoc_blobs_free(&ca->anchors);
     pthread_cond_destroy(&ca->wake);
@@ -225,8 +233,15 @@ static void close_ca(estoc_authority *a)
     free_ca(ca);
 }
 
-static const estoc_authority_ops ops = {has_profile, makes_keys, anchors,
-                                        attributes,  enroll,     close_ca};
+static const estoc_authority_ops ops = {
+    .has_profile = has_profile,
+    .makes_keys = makes_keys,
+    .anchors = anchors,
+    .attributes = attributes,
+    .revoked = revoked,
+    .enroll = enroll,
+    .close = close_ca,
+};
 
 /* A key beside the wrong certificate would issue what nobody can verify. */
 static estoc_err prove_key(const struct ca *ca, estoc_why *why)
@@ -306,6 +321,7 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     err = err ? err : prove_key(ca, why);
     ca->desk.store_url = ca->store_url;
     err = err ? err : estoc_store_open(ca->store_url, &ca->desk.store, why);
+    err = err ? err : estoc_revoked_open(ca->store_url, &ca->revoked, why);
     if (!err && pthread_create(&ca->thread, NULL, serve, ca) != 0) {
         estoc_why_set(why, "CA: no thread");
         err = ESTOC_E_SYSTEM;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd revoke: a certificate is good no longer. A running server sees it in the store.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "args.h"
+#include "estocd.h"
+
+#define COMMAND "revoke"
+
+static int tell(estoc_store *store, estoc_slice serial, bool json)
+{
+    estoc_record rec;
+    estoc_blob cert;
+    estoc_err err = estoc_store_by_serial(store, serial, &rec, &cert);
+    if (err) {
+        return estocd_store_failed(COMMAND, store, err);
+    }
+    char hex[2 * ESTOC_SERIAL_MAX + 1];
+    int code = 0;
+    if (json) {
+        code = estocd_print_json(COMMAND, estocd_record_json(&rec));
+    } else {
+        fprintf(stderr, "revoked %s, %s, for the reason %s\n", estoc_hex(serial, hex, sizeof hex),
+                rec.subject, estocd_reason_name(rec.reason));
+    }
+    estoc_blob_free(&cert);
+    return code;
+}
+
+static int revoke(const char *dir, const char *id, const char *why, bool json)
+{
+    uint8_t bytes[ESTOC_SERIAL_MAX];
+    size_t len = estocd_serial_parse(id, bytes);
+    estoc_slice serial = estoc_slice_of(bytes, len);
+    estoc_crl_reason reason;
+    if (len == 0) {
+        return estocd_say(COMMAND, "%.100s: not a serial number; `estocd list` has them", id);
+    }
+    if (!estocd_reason_parse(why, &reason)) {
+        return estocd_say(COMMAND, "--reason %.40s: must be one of " ESTOCD_REASONS, why);
+    }
+    estoc_store *store = estocd_open_store(COMMAND, dir);
+    if (store == NULL) {
+        return 1;
+    }
+    estoc_err err = estoc_store_revoke(store, serial, reason, estoc_unix_s());
+    int code = !err ? tell(store, serial, json)
+               : err == ESTOC_E_NOT_FOUND
+                   ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
+               : err == ESTOC_E_STATE ? estocd_say(COMMAND, "%.100s: revoked already", id)
+                                      : estocd_store_failed(COMMAND, store, err);
+    estoc_store_close(store);
+    return code;
+}
+
+int estocd_revoke(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *reason = "unspecified";
+    const char *id;
+    bool json = false;
+    const estoc_arg options[] = {
+        {.name = "dir",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "DIR",
+         .help = "what `estocd init` made",
+         .to.text = &dir,
+         .required = true},
+        {.name = "reason",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "REASON",
+         .help = "why, as RFC 5280 has it (unspecified)",
+         .to.text = &reason},
+        {.name = "json",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "print the certificate's record as an object",
+         .to.flag = &json},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = COMMAND,
+        .positional = "SERIAL",
+        .summary = "revoke a certificate, for good",
+        .description =
+            "Within a second a running estocd refuses whoever shows this certificate, in open\n"
+            "associations, too, with 4.03. The device can come back with its manufacturer's\n"
+            "certificate, if that is still among the client anchors.\n"
+            "REASON: " ESTOCD_REASONS ".",
+        .example = "  estocd revoke 5c0ffee0123456789abcdef012345678 --dir ~/est \\\n"
+                   "      --reason keyCompromise",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &id);
+    return code == ESTOC_ARGS_RUN ? revoke(dir, id, reason, json) : code;
+}

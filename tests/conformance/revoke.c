@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Certificates revoked with `estocd revoke`, while the server runs and devices are connected.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+
+#include "device.h"
+
+enum { REVOKED_MS = 10000 }; /* a second is promised; this only bounds the test */
+
+/* A certificate by the server's CA, kept as NAME.crt, NAME.key, NAME.ta. @return its serial */
+static const char *enroll_as(const fixture *f, const char *name)
+{
+    static char serial[64];
+    output o;
+    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "%s", name), NULL);
+    if (o.code != 0) {
+        print_error("%s", o.err);
+    }
+    assert_int_equal(o.code, 0);
+    X509 *cert = cert_read(path_in(f, "%s.crt", name));
+    BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+    char *hex = BN_bn2hex(n);
+    snprintf(serial, sizeof serial, "%s", hex);
+    OPENSSL_free(hex);
+    BN_free(n);
+    X509_free(cert);
+    return serial;
+}
+
+static void revoked(const fixture *f, const char *serial)
+{
+    output o;
+    run(&o, "estocd", "revoke", serial, "--dir", f->srv, "--reason", "keyCompromise", NULL);
+    if (o.code != 0) {
+        print_error("%s", o.err);
+    }
+    assert_int_equal(o.code, 0);
+}
+
+static uint8_t get(peer *p, const char *path, reply *r)
+{
+    wire_out o;
+    ask(p, &o, GET);
+    wire_path(&o, path);
+    answer_to(p, &o, r);
+    return (uint8_t)r->m.code;
+}
+
+/* Until it is refused. */
+static void await_refusal(peer *p)
+{
+    long long end = now_ms() + REVOKED_MS;
+    reply r;
+    while (get(p, EST "/crts", &r) == CODE(2, 5)) {
+        assert_true(now_ms() < end);
+        usleep(20000);
+    }
+    assert_int_equal(r.m.code, CODE(4, 3));
+    check_diagnostic(&r.m);
+}
+
+static uint8_t post(peer *p, const char *path, const body *csr)
+{
+    body out;
+    return enroll(p, path, csr, -1, -1, &out);
+}
+
+static void in_open_association(void **state)
+{
+    const fixture *f = *state;
+    reply r;
+    body csr;
+    const char *serial = enroll_as(f, "a");
+    peer *p = connect_as(f, "a");
+    peer *bystander = connect_as(f, "dev");
+    assert_int_equal(get(p, EST "/crts", &r), CODE(2, 5));
+    revoked(f, serial);
+    await_refusal(p);
+    unsigned before = issued(f);
+    EVP_PKEY *key = key_new("P-256");
+    csr_new(key, "CN=dev", NULL, &csr);
+    assert_int_equal(post(p, EST "/sren", &csr), CODE(4, 3));
+    assert_int_equal(post(p, EST "/sen", &csr), CODE(4, 3));
+    assert_int_equal(get(p, EST "/crts", &r), CODE(4, 3));
+    assert_int_equal(get(p, EST "/att", &r), CODE(4, 3));
+    assert_int_equal(get(p, "/.well-known/core", &r), CODE(4, 3));
+    assert_int_equal(issued(f), before);
+    /* in blocks: at the first one */
+    transfer t = {.method = POST,
+                  .path = EST "/sren",
+                  .format = 286,
+                  .accept = -1,
+                  .data = csr.bytes,
+                  .szx = 2};
+    t.len = csr.len;
+    body out;
+    assert_int_equal(transact(p, &t, &out, &r), CODE(4, 3));
+    assert_int_equal(wire_block_of(&r.m, OPT_BLOCK1).num, 0);
+    assert_int_equal(get(bystander, EST "/crts", &r), CODE(2, 5));
+    assert_int_equal(post(bystander, EST "/sen", &csr), CODE(2, 4));
+    EVP_PKEY_free(key);
+    peer_free(bystander);
+    peer_free(p);
+}
+
+/* Each block is a message of its own: the revocation comes between two. */
+static void between_blocks(void **state)
+{
+    const fixture *f = *state;
+    reply r;
+    body csr;
+    const char *serial = enroll_as(f, "b");
+    peer *p = connect_as(f, "b");
+    peer *other = connect_as(f, "b");
+    EVP_PKEY *key = key_new("P-256");
+    csr_new(key, "CN=dev", NULL, &csr);
+    piece b = {.p = p, .path = EST "/sren", .at = csr.bytes, .len = 64, .szx = 2, .more = true};
+    assert_int_equal(put_block(&b, &r), CODE(2, 31));
+    revoked(f, serial);
+    await_refusal(other);
+    unsigned before = issued(f);
+    for (unsigned num = 1; num * 64 < csr.len; num++) {
+        b.num = num;
+        b.at = csr.bytes + (size_t)num * 64;
+        b.more = csr.len - (size_t)num * 64 > 64;
+        b.len = b.more ? 64 : csr.len - (size_t)num * 64;
+        uint8_t code = put_block(&b, &r);
+        assert_int_equal(code, b.more ? CODE(2, 31) : CODE(4, 3));
+    }
+    assert_int_equal(issued(f), before);
+    EVP_PKEY_free(key);
+    peer_free(other);
+    peer_free(p);
+}
+
+static bool refused_at_last(const peer_cfg *cfg)
+{
+    reply r;
+    peer *p = peer_new(cfg);
+    bool refused = !peer_handshake(p, 5000) || get(p, EST "/crts", &r) == CODE(4, 3);
+    peer_free(p);
+    return refused;
+}
+
+static void new_associations(void **state)
+{
+    fixture *f = *state;
+    const char *serial = enroll_as(f, "c");
+    peer *p = connect_as(f, "c");
+    revoked(f, serial);
+    await_refusal(p);
+    peer_free(p);
+    peer_cfg cfg = device_cfg(f, "c");
+    assert_true(refused_at_last(&cfg));
+    fixture_restart(f); /* it is known from the beginning */
+    cfg.port = f->port;
+    assert_true(refused_at_last(&cfg));
+    output o;
+    run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "c"), NULL);
+    assert_in_range(o.code, 3, 4);
+    /* a way back: the manufacturer's certificate */
+    enroll_as(f, "c2");
+}
+
+/* The signature (r, s) verifies as (r, n - s), too: another certificate to the byte, and the same. */
+static void turned_signature(void **state)
+{
+    const fixture *f = *state;
+    const char *serial = enroll_as(f, "d");
+    X509 *cert = cert_read(path_in(f, "d.crt"));
+    EVP_PKEY *key = key_read(path_in(f, "d.key"));
+    const ASN1_BIT_STRING *bits;
+    X509_get0_signature(&bits, NULL, cert);
+    const uint8_t *at = bits->data;
+    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, bits->length);
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    BIGNUM *s = BN_new();
+    assert_int_equal(BN_sub(s, EC_GROUP_get0_order(group), ECDSA_SIG_get0_s(sig)), 1);
+    assert_int_equal(ECDSA_SIG_set0(sig, BN_dup(ECDSA_SIG_get0_r(sig)), s), 1);
+    uint8_t der[128];
+    uint8_t *end = der;
+    int len = i2d_ECDSA_SIG(sig, &end);
+    assert_true(len > 0);
+    assert_int_equal(ASN1_STRING_set((ASN1_STRING *)(uintptr_t)bits, der, len), 1);
+    ECDSA_SIG_free(sig);
+    EC_GROUP_free(group);
+    peer_cfg cfg = {.port = f->port, .own = cert, .own_key = key};
+    peer *p = peer_connect(&cfg);
+    reply r;
+    assert_int_equal(get(p, EST "/crts", &r), CODE(2, 5));
+    revoked(f, serial);
+    await_refusal(p);
+    peer_free(p);
+    EVP_PKEY_free(key);
+    X509_free(cert);
+}
+
+/* Once a certificate is revoked, the request it came from leads to another. */
+static void the_same_request(void **state)
+{
+    const fixture *f = *state;
+    output o;
+    body csr, first, second;
+    peer *p = connect_as(f, "dev");
+    EVP_PKEY *key = key_new("P-256");
+    csr_new(key, "CN=dev", NULL, &csr);
+    assert_int_equal(enroll(p, EST "/sen", &csr, 287, -1, &first), CODE(2, 4));
+    assert_int_equal(enroll(p, EST "/sen", &csr, 287, -1, &second), CODE(2, 4));
+    assert_int_equal(first.len, second.len);
+    assert_memory_equal(first.bytes, second.bytes, first.len);
+    const uint8_t *at = first.bytes;
+    X509 *cert = d2i_X509(NULL, &at, (long)first.len);
+    BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+    char *hex = BN_bn2hex(n);
+    run(&o, "estocd", "revoke", hex, "--dir", f->srv, "--json", NULL);
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.out, "\"revoked\""));
+    assert_non_null(strstr(o.out, "\"unspecified\""));
+    assert_int_equal(enroll(p, EST "/sen", &csr, 287, -1, &second), CODE(2, 4));
+    assert_true(first.len != second.len || memcmp(first.bytes, second.bytes, first.len) != 0);
+    OPENSSL_free(hex);
+    BN_free(n);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    peer_free(p);
+}
+
+static void fails(const fixture *f, const char *serial, const char *reason, const char *word)
+{
+    output o;
+    run(&o, "estocd", "revoke", serial, "--dir", f->srv, "--reason", reason, NULL);
+    assert_int_equal(o.code, 1);
+    assert_string_equal(o.out, "");
+    if (strstr(o.err, word) == NULL) {
+        print_error("%s", o.err);
+    }
+    assert_non_null(strstr(o.err, word));
+    assert_ptr_equal(strchr(o.err, '\n'), o.err + strlen(o.err) - 1); /* one line */
+}
+
+static void the_command(void **state)
+{
+    fixture *f = *state;
+    output o;
+    const char *serial = enroll_as(f, "e");
+    fails(f, "00ff", "superseded", "no certificate has this serial number");
+    fails(f, "sensor", "superseded", "not a serial number");
+    fails(f, serial, "certificateHold", "must be one of");
+    fixture_stop(f);
+    run(&o, "estocd", "revoke", serial, "--dir", f->srv, "--reason", "SUPERSEDED", NULL);
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.err, "CN=dev, for the reason superseded"));
+    fails(f, serial, "superseded", "revoked already");
+    run(&o, "estocd", "list", "--dir", f->srv, "--match", serial, NULL);
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.out, "revoked"));
+    run(&o, "estocd", "show", serial, "--dir", f->srv, NULL);
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.out, "Z, superseded\n"));
+    fixture_start(f);
+    peer_cfg cfg = device_cfg(f, "e");
+    assert_true(refused_at_last(&cfg));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NAMED("D8 E4 HC 171 revoked while its association is open: 4.03 to every request",
+              in_open_association),
+        NAMED("D8 E4 HC 171 revoked between the blocks of a request", between_blocks),
+        NAMED("D8 E4 revoked before the association, and before the server started",
+              new_associations),
+        NAMED("D8 a revoked certificate with its signature written in another way",
+              turned_signature),
+        NAMED("E6 the request of a revoked certificate gets another", the_same_request),
+        NAMED("cli revoke, while the server runs and when it does not", the_command),
+    };
+    return cmocka_run_group_tests_name("revoke", tests, group_start, group_stop);
+}
