@@ -66,7 +66,7 @@ void estoc_der_put(estoc_writer *w, uint8_t tag, estoc_slice value);
 void estoc_der_put_raw(estoc_writer *w, estoc_slice der);
 void estoc_der_put_u32(estoc_writer *w, uint32_t v);
 /** A non-negative INTEGER from big-endian bytes: leading zeros dropped, one added where needed. */
-void estoc_der_put_unsigned(estoc_writer *w, estoc_slice big_endian);
+void estoc_der_put_unsigned(estoc_writer *w, estoc_slice v);
 void estoc_der_put_bits(estoc_writer *w, estoc_slice bits); /**< no unused bits */
 void estoc_der_put_bool(estoc_writer *w, bool v);
 /** UTCTime to 2049, GeneralizedTime from 2050.                       RFC 5280 section 4.1.2.5 */

@@ -46,7 +46,7 @@ typedef enum estoc_level {
     ESTOC_LOG_INFO,
     ESTOC_LOG_DEBUG
 } estoc_level;
-void estoc_log_level(estoc_level most);
+void estoc_log_level(estoc_level level);
 void estoc_log_file(FILE *f); /**< NULL: stderr */
 /** @param pairs  key, value, key, value, ..., NULL; a NULL value leaves the pair out              */
 void estoc_log(estoc_level level, const char *source, const char *key, ...)

@@ -147,10 +147,14 @@ estoc_slice estoc_der_oid(estoc_reader *r)
 bool estoc_der_bool(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_BOOLEAN);
-    if (!r->err && (v.len != 1 || (v.ptr[0] != 0 && v.ptr[0] != 0xff))) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+    if (r->err) {
+        return false;
     }
-    return !r->err && v.ptr[0] != 0;
+    if (v.len != 1 || (v.ptr[0] != 0 && v.ptr[0] != 0xff)) {
+        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        return false;
+    }
+    return v.ptr[0] != 0;
 }
 
 /* Days from 1970-01-01 to the first of March of a year that begins in March: leap days come last. */
