@@ -45,7 +45,11 @@ static inline estoc_slice estoc_slice_of(const void *ptr, size_t len)
 }
 /** The bytes of a C string, without its NUL. */
 estoc_slice estoc_slice_str(const char *s);
-bool estoc_slice_eq(estoc_slice a, estoc_slice b);
+bool estoc_bytes_eq(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
+static inline bool estoc_slice_eq(estoc_slice a, estoc_slice b)
+{
+    return estoc_bytes_eq(a.ptr, a.len, b.ptr, b.len);
+}
 /** Equality in a time that depends on the lengths only. For secrets. */
 bool estoc_slice_eq_secret(estoc_slice a, estoc_slice b);
 /** At most `len` bytes of `s` from `from` on; empty past the end. */
@@ -92,7 +96,11 @@ estoc_writer estoc_writer_counting(void);
 void estoc_write_u8(estoc_writer *w, uint8_t v);
 void estoc_write_u16(estoc_writer *w, uint16_t v);
 void estoc_write_u32(estoc_writer *w, uint32_t v);
-void estoc_write_bytes(estoc_writer *w, estoc_slice s);
+void estoc_write(estoc_writer *w, const uint8_t *ptr, size_t len);
+static inline void estoc_write_bytes(estoc_writer *w, estoc_slice s)
+{
+    estoc_write(w, s.ptr, s.len);
+}
 void estoc_writer_fail(estoc_writer *w, estoc_err err);
 /** What has been written so far (empty while counting or after a failure). */
 estoc_slice estoc_writer_slice(const estoc_writer *w);

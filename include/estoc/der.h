@@ -36,12 +36,27 @@ typedef struct estoc_der {
  *  Errors: ESTOC_E_TRUNCATED, ESTOC_E_MALFORMED (multi-byte tag, indefinite or non-minimal length,
  *  a universal type constructed that is primitive or the other way round).                          */
 bool estoc_der_next(estoc_reader *r, estoc_der *el);
+/** Like next, but false without an error at the end. */
+bool estoc_der_more(estoc_reader *r, estoc_der *el);
 /** Next element, which must have this tag: its value, or an empty slice with the error set. */
 estoc_slice estoc_der_expect(estoc_reader *r, uint8_t tag);
+/** Like expect, but the whole element. */
+estoc_slice estoc_der_whole(estoc_reader *r, uint8_t tag);
 /** Like expect, and a reader over the value. */
 estoc_reader estoc_der_enter(estoc_reader *r, uint8_t tag);
+/** What was entered must have been read to its end. Since it is all there, what ends too early or too
+ *  late within it is malformed.
+ *  @return 0; ESTOC_E_MALFORMED; another error of the reader than ESTOC_E_TRUNCATED               */
+ESTOC_MUST_USE estoc_err estoc_der_end(estoc_reader *inner);
+/** The same, and the error is that of `outer` too. */
+void estoc_der_leave(estoc_reader *outer, estoc_reader *inner);
+/** A reader over the inside of the one SEQUENCE that `der` must be.
+ *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED; ESTOC_E_TRAILING. `inner` has failed then too   */
+ESTOC_MUST_USE estoc_err estoc_der_begin(estoc_slice der, estoc_reader *inner);
 /** The tag of the next element, 0 if nothing is left or the reader has failed. Consumes nothing. */
 uint8_t estoc_der_peek(const estoc_reader *r);
+/** An INTEGER's value bytes, minimally encoded; it may be negative. */
+estoc_slice estoc_der_integer(estoc_reader *r);
 /** An INTEGER from 0 to 2^32-1, minimally encoded. */
 uint32_t estoc_der_u32(estoc_reader *r);
 /** The bits of a BIT STRING with no unused bits. */
@@ -51,6 +66,9 @@ estoc_slice estoc_der_bits(estoc_reader *r);
 estoc_slice estoc_der_oid(estoc_reader *r);
 /** Whether a value is a well-formed OID (as estoc_der_oid checks). */
 bool estoc_der_oid_valid(estoc_slice value);
+/** Whether an element of `list` before the one that `oid` lies in has the same OID. The elements are
+ *  SEQUENCEs that begin with one: attributes, extensions.                                           */
+bool estoc_der_oid_before(estoc_slice list, estoc_slice oid);
 /** A BOOLEAN, 0x00 or 0xff. */
 bool estoc_der_bool(estoc_reader *r);
 /** UTCTime or GeneralizedTime as RFC 5280 section 4.1.2.5 restricts them (Z, seconds, no fraction).
@@ -61,7 +79,11 @@ int64_t estoc_der_time(estoc_reader *r);
  *  value is moved then if its length needs more than one byte). Sticky error in the writer.        */
 size_t estoc_der_open(estoc_writer *w, uint8_t tag);
 void estoc_der_close(estoc_writer *w, size_t mark);
-void estoc_der_put(estoc_writer *w, uint8_t tag, estoc_slice value);
+void estoc_der_write(estoc_writer *w, uint8_t tag, const uint8_t *value, size_t len);
+static inline void estoc_der_put(estoc_writer *w, uint8_t tag, estoc_slice value)
+{
+    estoc_der_write(w, tag, value.ptr, value.len);
+}
 /** Bytes that are DER already. */
 void estoc_der_put_raw(estoc_writer *w, estoc_slice der);
 void estoc_der_put_u32(estoc_writer *w, uint32_t v);

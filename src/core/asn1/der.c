@@ -50,33 +50,51 @@ static bool read_header(estoc_reader *r, uint8_t *tag, size_t *len)
     return !r->err;
 }
 
-bool estoc_der_next(estoc_reader *r, estoc_der *el)
+/* The next element; `tag` 0 takes any. */
+static bool next(estoc_reader *r, uint8_t tag, estoc_der *el)
 {
     memset(el, 0, sizeof *el);
     estoc_slice from = r->rest;
-    uint8_t tag;
+    uint8_t got;
     size_t len;
-    if (!read_header(r, &tag, &len)) {
+    if (!read_header(r, &got, &len)) {
         return false;
     }
     estoc_slice value = estoc_read_bytes(r, len);
+    if (tag != 0 && got != tag) {
+        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+    }
     if (r->err) {
         return false;
     }
-    el->tag = tag;
+    el->tag = got;
     el->value = value;
-    el->whole = estoc_slice_of(from.ptr, from.len - r->rest.len);
+    el->whole = estoc_slice_of(from.ptr, (size_t)(value.ptr + len - from.ptr));
     return true;
+}
+
+bool estoc_der_next(estoc_reader *r, estoc_der *el)
+{
+    return next(r, 0, el);
+}
+
+bool estoc_der_more(estoc_reader *r, estoc_der *el)
+{
+    return r->rest.len > 0 && next(r, 0, el);
 }
 
 estoc_slice estoc_der_expect(estoc_reader *r, uint8_t tag)
 {
     estoc_der el;
-    if (estoc_der_next(r, &el) && el.tag != tag) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
-        el.value = estoc_slice_of(NULL, 0);
-    }
+    next(r, tag, &el);
     return el.value;
+}
+
+estoc_slice estoc_der_whole(estoc_reader *r, uint8_t tag)
+{
+    estoc_der el;
+    next(r, tag, &el);
+    return el.whole;
 }
 
 estoc_reader estoc_der_enter(estoc_reader *r, uint8_t tag)
@@ -86,22 +104,54 @@ estoc_reader estoc_der_enter(estoc_reader *r, uint8_t tag)
     return inner;
 }
 
+estoc_err estoc_der_end(estoc_reader *inner)
+{
+    estoc_err err = estoc_reader_end(inner);
+    return err == ESTOC_E_TRUNCATED || err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
+}
+
+void estoc_der_leave(estoc_reader *outer, estoc_reader *inner)
+{
+    estoc_err err = estoc_der_end(inner);
+    if (err) {
+        estoc_reader_fail(outer, err);
+    }
+}
+
+estoc_err estoc_der_begin(estoc_slice der, estoc_reader *inner)
+{
+    estoc_reader outer = estoc_reader_of(der);
+    *inner = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    estoc_err err = estoc_reader_end(&outer);
+    if (err) {
+        estoc_reader_fail(inner, err);
+    }
+    return err;
+}
+
 uint8_t estoc_der_peek(const estoc_reader *r)
 {
     return r->err || r->rest.len == 0 ? 0 : r->rest.ptr[0];
 }
 
-uint32_t estoc_der_u32(estoc_reader *r)
+estoc_slice estoc_der_integer(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_INTEGER);
-    if (r->err) {
-        return 0;
-    }
-    bool padded = v.len > 1 && v.ptr[0] == 0;
-    if (v.len == 0 || (v.ptr[0] & 0x80) != 0 || v.len > 5 || (v.len == 5 && !padded) ||
-        (padded && (v.ptr[1] & 0x80) == 0)) {
+    /* the first nine bits are not all the same. X.690 section 8.3.2 */
+    unsigned nine = v.len > 1 ? (unsigned)v.ptr[0] << 1 | v.ptr[1] >> 7 : 1;
+    if (v.len == 0 || nine == 0 || nine == 0x1ff) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
-        return 0;
+        v.len = 0;
+    }
+    return v;
+}
+
+uint32_t estoc_der_u32(estoc_reader *r)
+{
+    estoc_slice v = estoc_der_integer(r);
+    if (v.len > 0 && ((v.ptr[0] & 0x80) != 0 || v.len > (v.ptr[0] == 0 ? 5 : 4))) {
+        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        v.len = 0;
     }
     uint32_t n = 0;
     for (size_t i = 0; i < v.len; i++) {
@@ -113,10 +163,11 @@ uint32_t estoc_der_u32(estoc_reader *r)
 estoc_slice estoc_der_bits(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_BIT_STRING);
-    if (!r->err && (v.len == 0 || v.ptr[0] != 0)) {
+    if (v.len == 0 || v.ptr[0] != 0) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        return estoc_slice_of(NULL, 0);
     }
-    return r->err ? estoc_slice_of(NULL, 0) : estoc_slice_of(v.ptr + 1, v.len - 1);
+    return estoc_slice_of(v.ptr + 1, v.len - 1);
 }
 
 bool estoc_der_oid_valid(estoc_slice value)
@@ -137,19 +188,31 @@ bool estoc_der_oid_valid(estoc_slice value)
 estoc_slice estoc_der_oid(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_OID);
-    if (!r->err && !estoc_der_oid_valid(v)) {
+    if (!estoc_der_oid_valid(v)) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
-        return estoc_slice_of(NULL, 0);
+        v = estoc_slice_of(NULL, 0);
     }
     return v;
+}
+
+bool estoc_der_oid_before(estoc_slice list, estoc_slice oid)
+{
+    estoc_reader r = estoc_reader_of(list);
+    for (;;) {
+        estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+        estoc_slice earlier = estoc_der_oid(&in);
+        if (in.err || earlier.ptr == oid.ptr) {
+            return false;
+        }
+        if (estoc_slice_eq(earlier, oid)) {
+            return true;
+        }
+    }
 }
 
 bool estoc_der_bool(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_BOOLEAN);
-    if (r->err) {
-        return false;
-    }
     if (v.len != 1 || (v.ptr[0] != 0 && v.ptr[0] != 0xff)) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
         return false;
@@ -157,28 +220,24 @@ bool estoc_der_bool(estoc_reader *r)
     return v.ptr[0] != 0;
 }
 
-/* Days from 1970-01-01 to the first of March of a year that begins in March: leap days come last. */
-static int64_t days_to_march(int64_t year)
-{
-    year +=
-        400; /* January of year 0 belongs to the year before: divisions must not see it negative */
-    return year * 365 + year / 4 - year / 100 + year / 400 - 719468 - 146097;
-}
+/* Days are counted from a day long before year 0. A year begins in March here, so that the leap day
+ * comes last. Divisions are of 32 bits: that of 64 is a library's function on small machines. */
+#define EPOCH 865566u /* 1970-01-01 */
 
-static int64_t days_from_date(int64_t year, int64_t month, int64_t day)
+static uint32_t days_from_date(uint32_t year, uint32_t month, uint32_t day)
 {
+    year += 400;
     if (month < 3) {
         year--;
         month += 12;
     }
-    return days_to_march(year) + (153 * (month - 3) + 2) / 5 + day - 1;
+    return year * 365 + year / 4 - year / 100 + year / 400 + (153 * month - 457) / 5 + day;
 }
 
-static int32_t month_length(int32_t year, int32_t month)
+static bool date_good(uint32_t year, uint32_t month, uint32_t day)
 {
-    static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month - 1] + (month == 2 && leap);
+    return month >= 1 && month <= 12 && day >= 1 &&
+           day <= days_from_date(year, month + 1, 1) - days_from_date(year, month, 1);
 }
 
 int64_t estoc_der_time(estoc_reader *r)
@@ -187,27 +246,21 @@ int64_t estoc_der_time(estoc_reader *r)
     size_t years = tag == ESTOC_DER_GENERALIZED_TIME ? 2 : 1; /* pairs of digits */
     estoc_slice v =
         estoc_der_expect(r, years == 2 ? ESTOC_DER_GENERALIZED_TIME : ESTOC_DER_UTC_TIME);
-    if (r->err) {
-        return 0;
-    }
-    int32_t pair[7] = {0};
+    uint8_t pair[7] = {0};
     bool good = v.len == 2 * (years + 5) + 1 && v.ptr[v.len - 1] == 'Z';
     for (size_t i = 0; good && i + 1 < v.len; i++) {
-        good = v.ptr[i] >= '0' && v.ptr[i] <= '9';
-        pair[i / 2] = pair[i / 2] * 10 + (v.ptr[i] - '0');
+        unsigned digit = v.ptr[i] - (unsigned)'0';
+        good = digit <= 9;
+        pair[i / 2] = (uint8_t)(pair[i / 2] * 10 + digit);
     }
-    if (!good) {
+    const uint8_t *t = pair + years - 1; /* t[0]: the last two digits of the year */
+    uint32_t year = years == 2 ? pair[0] * 100u + t[0] : t[0] + (t[0] < 50 ? 2000u : 1900u);
+    if (!good || !date_good(year, t[1], t[2]) || t[3] > 23 || t[4] > 59 || t[5] > 59) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
         return 0;
     }
-    const int32_t *t = pair + years - 1; /* t[0]: the last two digits of the year */
-    int32_t year = years == 2 ? pair[0] * 100 + pair[1] : t[0] + (t[0] < 50 ? 2000 : 1900);
-    if (t[1] < 1 || t[1] > 12 || t[2] < 1 || t[2] > month_length(year, t[1]) || t[3] > 23 ||
-        t[4] > 59 || t[5] > 59) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
-        return 0;
-    }
-    return days_from_date(year, t[1], t[2]) * 86400 + t[3] * 3600 + t[4] * 60 + t[5];
+    int32_t days = (int32_t)(days_from_date(year, t[1], t[2]) - EPOCH);
+    return (int64_t)days * 86400 + (t[3] * 60 + t[4]) * 60 + t[5];
 }
 
 /* ---- writing ---- */
@@ -278,10 +331,10 @@ void estoc_der_close(estoc_writer *w, size_t mark)
     memcpy(w->ptr + mark - 1, octets, encode_length(octets, len));
 }
 
-void estoc_der_put(estoc_writer *w, uint8_t tag, estoc_slice value)
+void estoc_der_write(estoc_writer *w, uint8_t tag, const uint8_t *value, size_t len)
 {
-    put_header(w, tag, value.len);
-    estoc_write_bytes(w, value);
+    put_header(w, tag, len);
+    estoc_write(w, value, len);
 }
 
 void estoc_der_put_raw(estoc_writer *w, estoc_slice der)
@@ -323,46 +376,34 @@ void estoc_der_put_bool(estoc_writer *w, bool v)
     estoc_der_put(w, ESTOC_DER_BOOLEAN, estoc_slice_of(&octet, 1));
 }
 
-static void put_pair(uint8_t *text, int64_t v)
-{
-    text[0] = (uint8_t)('0' + v / 10 % 10);
-    text[1] = (uint8_t)('0' + v % 10);
-}
-
 void estoc_der_put_time(estoc_writer *w, int64_t unix_s)
 {
+    const int64_t first = -631152000;  /* 1950-01-01: before it, no two digits say the year */
     const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */
-    uint8_t text[15];
-    if (unix_s < -631152000 || unix_s > last) { /* before 1950: no two digits say it */
+    if (unix_s < first || unix_s > last) {
         estoc_writer_fail(w, ESTOC_E_USAGE);
         return;
     }
-    int64_t second = unix_s % 86400;
-    int64_t day = unix_s / 86400;
-    if (second < 0) {
-        second += 86400;
-        day--;
-    }
-    /* Years that begin in March; the guess is at most one too large. */
-    int64_t year = (day + 719468) * 400 / 146097 + 1;
-    while (days_to_march(year) > day) {
-        year--;
-    }
-    int64_t of_year = day - days_to_march(year);
-    int64_t month = (5 * of_year + 2) / 153;
-    int64_t of_month = of_year - (153 * month + 2) / 5 + 1;
-    month += 3;
-    if (month > 12) {
-        month -= 12;
+    uint64_t since = (uint64_t)(unix_s - first);
+    uint32_t day = (uint32_t)(since >> 7) / (86400 >> 7);
+    uint32_t second = (uint32_t)since - day * 86400;
+    uint32_t year = 1950 + day / 366; /* or some years later */
+    uint32_t month = 1;
+    day += EPOCH - 631152000 / 86400;
+    while (days_from_date(year + 1, 1, 1) <= day) {
         year++;
     }
-    put_pair(text, year / 100);
-    put_pair(text + 2, year);
-    put_pair(text + 4, month);
-    put_pair(text + 6, of_month);
-    put_pair(text + 8, second / 3600);
-    put_pair(text + 10, second / 60 % 60);
-    put_pair(text + 12, second % 60);
+    while (month < 12 && days_from_date(year, month + 1, 1) <= day) {
+        month++;
+    }
+    day -= days_from_date(year, month, 0);
+    const uint32_t pairs[] = {year / 100,    year % 100,       month,      day,
+                              second / 3600, second / 60 % 60, second % 60};
+    uint8_t text[15];
+    for (size_t i = 0; i < 7; i++) {
+        text[2 * i] = (uint8_t)('0' + pairs[i] / 10);
+        text[2 * i + 1] = (uint8_t)('0' + pairs[i] % 10);
+    }
     text[14] = 'Z';
     if (year < 2050) {
         estoc_der_put(w, ESTOC_DER_UTC_TIME, estoc_slice_of(text + 2, 13));

@@ -8,9 +8,9 @@ estoc_slice estoc_slice_str(const char *s)
     return (estoc_slice){(const uint8_t *)s, strlen(s)};
 }
 
-bool estoc_slice_eq(estoc_slice a, estoc_slice b)
+bool estoc_bytes_eq(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
 }
 
 bool estoc_slice_eq_secret(estoc_slice a, estoc_slice b)
@@ -113,19 +113,19 @@ void estoc_writer_fail(estoc_writer *w, estoc_err err)
     }
 }
 
-void estoc_write_bytes(estoc_writer *w, estoc_slice s)
+void estoc_write(estoc_writer *w, const uint8_t *ptr, size_t len)
 {
-    if (w->err != ESTOC_OK || s.len == 0) {
+    if (w->err != ESTOC_OK || len == 0) {
         return;
     }
-    if (s.len > w->cap - w->len) {
+    if (len > w->cap - w->len) {
         w->err = ESTOC_E_SPACE;
         return;
     }
     if (w->ptr != NULL) {
-        memcpy(w->ptr + w->len, s.ptr, s.len);
+        memcpy(w->ptr + w->len, ptr, len);
     }
-    w->len += s.len;
+    w->len += len;
 }
 
 void estoc_write_u8(estoc_writer *w, uint8_t v)

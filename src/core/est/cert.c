@@ -6,31 +6,6 @@
 #define SERIAL_MAX     20 /* bytes. RFC 5280 section 4.1.2.2 */
 #define EXTENSIONS_MAX 64 /* each is compared with those before it */
 
-/* The outer SEQUENCE is all there: whatever ends too early or too late within it is malformed. */
-static estoc_err inside(estoc_err err)
-{
-    return err == ESTOC_E_TRUNCATED || err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
-}
-
-/* An inner reader must have come to its end; its error is the outer one's too. */
-static void leave(estoc_reader *outer, estoc_reader *inner)
-{
-    estoc_err err = estoc_reader_end(inner);
-    if (err) {
-        estoc_reader_fail(outer, inside(err));
-    }
-}
-
-/* The next element, header included, which must have this tag. */
-static estoc_slice read_whole(estoc_reader *r, uint8_t tag)
-{
-    estoc_der el;
-    if (estoc_der_next(r, &el) && el.tag != tag) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
-    }
-    return r->err ? estoc_slice_of(NULL, 0) : el.whole;
-}
-
 /* ---- the fields, in their order ---- */
 
 /* 1 to 3. Version 1 is the default, which DER does not write down. */
@@ -41,7 +16,7 @@ static uint32_t read_version(estoc_reader *r)
     }
     estoc_reader in = estoc_der_enter(r, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
     uint32_t v = estoc_der_u32(&in);
-    leave(r, &in);
+    estoc_der_leave(r, &in);
     if (v < 1 || v > 2) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
@@ -51,9 +26,8 @@ static uint32_t read_version(estoc_reader *r)
 /* Not negative. Zero is taken: old roots have it. */
 static estoc_slice read_serial(estoc_reader *r)
 {
-    estoc_slice v = estoc_der_expect(r, ESTOC_DER_INTEGER);
-    bool padded = v.len > 1 && v.ptr[0] == 0 && (v.ptr[1] & 0x80) == 0;
-    if (!r->err && (v.len == 0 || v.len > SERIAL_MAX || padded || (v.ptr[0] & 0x80) != 0)) {
+    estoc_slice v = estoc_der_integer(r);
+    if (v.len > SERIAL_MAX || (v.len > 0 && (v.ptr[0] & 0x80) != 0)) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
     return v;
@@ -64,13 +38,13 @@ static void read_validity(estoc_reader *r, estoc_cert *cert)
     estoc_reader in = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
     cert->not_before = estoc_der_time(&in);
     cert->not_after = estoc_der_time(&in);
-    leave(r, &in);
+    estoc_der_leave(r, &in);
 }
 
 static void read_spki(estoc_reader *r, estoc_spki *spki)
 {
-    estoc_slice der = read_whole(r, ESTOC_DER_SEQUENCE);
-    estoc_err err = r->err ? r->err : estoc_spki_parse(spki, der);
+    estoc_slice der = estoc_der_whole(r, ESTOC_DER_SEQUENCE);
+    estoc_err err = estoc_spki_parse(spki, der);
     if (err && err != ESTOC_E_UNSUPPORTED) {
         estoc_reader_fail(r, err);
     }
@@ -104,13 +78,13 @@ static void take_alt_name(estoc_cert *cert, estoc_reader *r)
     estoc_reader in = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
     size_t n = 0;
     estoc_der el;
-    for (; estoc_reader_left(&in) > 0 && estoc_der_next(&in, &el); n++) {
+    for (; estoc_der_more(&in, &el); n++) {
         unsigned choice = el.tag & 0x1fu;
         if (el.tag >> 6 != 2 || choice > 8 || (el.tag >> 5 & 1u) != (constructed >> choice & 1u)) {
             estoc_reader_fail(&in, ESTOC_E_MALFORMED);
         }
     }
-    leave(r, &in);
+    estoc_der_leave(r, &in);
     if (n == 0) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
@@ -124,7 +98,7 @@ static void take_basic(estoc_cert *cert, estoc_reader *r)
     if (estoc_der_peek(&in) == ESTOC_DER_INTEGER) {
         (void)estoc_der_u32(&in);
     }
-    leave(r, &in);
+    estoc_der_leave(r, &in);
 }
 
 static void take_ext_usage(estoc_cert *cert, estoc_reader *r)
@@ -135,7 +109,7 @@ static void take_ext_usage(estoc_cert *cert, estoc_reader *r)
         estoc_slice oid = estoc_der_oid(&in);
         cert->cmc_ra |= estoc_slice_eq(oid, estoc_slice_of(cmc_ra, sizeof cmc_ra));
     } while (estoc_reader_left(&in) > 0);
-    leave(r, &in);
+    estoc_der_leave(r, &in);
 }
 
 /* id-ce is 2.5.29: the last byte tells. */
@@ -149,29 +123,15 @@ static const struct {
     {{0x55, 0x1d, 0x25}, take_ext_usage},
 };
 
-static estoc_err take_known(estoc_cert *cert, const estoc_ext *ext)
+static void take_known(estoc_cert *cert, const estoc_ext *ext, estoc_reader *list)
 {
     estoc_reader r = estoc_reader_of(ext->value);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (estoc_slice_eq(ext->oid, estoc_slice_of(known[i].oid, sizeof known[i].oid))) {
             known[i].take(cert, &r);
-            return estoc_reader_end(&r);
+            estoc_der_leave(list, &r);
         }
     }
-    return ESTOC_OK;
-}
-
-/* Whether one of the first `n` extensions of the list has this OID. */
-static bool among(estoc_slice list, size_t n, estoc_slice oid)
-{
-    estoc_reader r = estoc_reader_of(list);
-    estoc_ext ext;
-    while (n-- > 0 && estoc_ext_next(&r, &ext)) {
-        if (estoc_slice_eq(ext.oid, oid)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void read_extensions(estoc_reader *r, estoc_cert *cert)
@@ -179,19 +139,20 @@ static void read_extensions(estoc_reader *r, estoc_cert *cert)
     estoc_reader tagged = estoc_der_enter(r, ESTOC_DER_CONTEXT_CONSTRUCTED(3));
     cert->extensions = tagged.rest;
     estoc_reader in = estoc_der_enter(&tagged, ESTOC_DER_SEQUENCE);
-    leave(r, &tagged);
+    estoc_der_leave(r, &tagged);
     estoc_slice list = in.rest;
     estoc_ext ext;
     size_t n = 0;
     for (; estoc_ext_next(&in, &ext); n++) {
-        estoc_err err = n == EXTENSIONS_MAX       ? ESTOC_E_LIMIT
-                        : among(list, n, ext.oid) ? ESTOC_E_MALFORMED
-                                                  : take_known(cert, &ext);
-        if (err) {
-            estoc_reader_fail(&in, inside(err));
+        if (n == EXTENSIONS_MAX) {
+            estoc_reader_fail(&in, ESTOC_E_LIMIT);
+        } else if (estoc_der_oid_before(list, ext.oid)) {
+            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+        } else {
+            take_known(cert, &ext, &in);
         }
     }
-    leave(r, &in);
+    estoc_der_leave(r, &in);
     if (n == 0) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
@@ -203,10 +164,10 @@ static void read_tbs(estoc_reader *r, estoc_cert *cert, estoc_slice *alg)
 {
     uint32_t version = read_version(r);
     cert->serial = read_serial(r);
-    *alg = read_whole(r, ESTOC_DER_SEQUENCE);
-    cert->issuer = read_whole(r, ESTOC_DER_SEQUENCE);
+    *alg = estoc_der_whole(r, ESTOC_DER_SEQUENCE);
+    cert->issuer = estoc_der_whole(r, ESTOC_DER_SEQUENCE);
     read_validity(r, cert);
-    cert->subject = read_whole(r, ESTOC_DER_SEQUENCE);
+    cert->subject = estoc_der_whole(r, ESTOC_DER_SEQUENCE);
     read_spki(r, &cert->spki);
     if (version >= 2) {
         skip_unique_ids(r);
@@ -222,22 +183,22 @@ static void read_tbs(estoc_reader *r, estoc_cert *cert, estoc_slice *alg)
 estoc_err estoc_cert_parse(estoc_cert *cert, estoc_slice der)
 {
     memset(cert, 0, sizeof *cert);
-    estoc_reader outer = estoc_reader_of(der);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    estoc_err err = estoc_reader_end(&outer);
+    estoc_reader r;
+    estoc_err err = estoc_der_begin(der, &r);
     if (err) {
         return err;
     }
     estoc_slice inner_alg = {NULL, 0};
     cert->der = der;
-    cert->tbs = read_whole(&r, ESTOC_DER_SEQUENCE);
-    estoc_reader whole = estoc_reader_of(cert->tbs);
-    estoc_reader tbs = estoc_der_enter(&whole, ESTOC_DER_SEQUENCE);
-    read_tbs(&tbs, cert, &inner_alg);
-    leave(&r, &tbs);
-    estoc_slice alg = read_whole(&r, ESTOC_DER_SEQUENCE);
+    cert->tbs = estoc_der_whole(&r, ESTOC_DER_SEQUENCE);
+    estoc_reader tbs;
+    if (!estoc_der_begin(cert->tbs, &tbs)) {
+        read_tbs(&tbs, cert, &inner_alg);
+    }
+    estoc_der_leave(&r, &tbs);
+    estoc_slice alg = estoc_der_whole(&r, ESTOC_DER_SEQUENCE);
     cert->signature = estoc_der_bits(&r);
-    err = estoc_reader_end(&r);
+    err = estoc_der_end(&r);
     err = err ? err : estoc_sig_alg_parse(alg, &cert->sig);
     if (!err && !estoc_slice_eq(alg, inner_alg)) { /* RFC 5280 section 4.1.1.2 */
         err = ESTOC_E_MALFORMED;
@@ -245,7 +206,7 @@ estoc_err estoc_cert_parse(estoc_cert *cert, estoc_slice der)
     if (err) {
         memset(cert, 0, sizeof *cert);
     }
-    return inside(err);
+    return err;
 }
 
 bool estoc_cert_self_issued(const estoc_cert *cert)

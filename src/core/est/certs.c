@@ -8,16 +8,6 @@ static const uint8_t id_data[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07
 
 /* ---- reading ---- */
 
-/* An inner reader must have come to its end. The outer SEQUENCE is all there: whatever ends too
- * early or too late within it is malformed. */
-static void leave(estoc_reader *outer, estoc_reader *inner)
-{
-    estoc_err err = estoc_reader_end(inner);
-    if (err) {
-        estoc_reader_fail(outer, err == ESTOC_E_LIMIT ? err : ESTOC_E_MALFORMED);
-    }
-}
-
 static void expect_oid(estoc_reader *r, const uint8_t oid[9])
 {
     estoc_slice got = estoc_der_expect(r, ESTOC_DER_OID);
@@ -37,7 +27,7 @@ static void expect_empty_set(estoc_reader *r)
 static bool next_sequence(estoc_reader *r, estoc_slice *whole)
 {
     estoc_der el;
-    if (r->err || estoc_reader_left(r) == 0 || !estoc_der_next(r, &el)) {
+    if (!estoc_der_more(r, &el)) {
         return false;
     }
     if (el.tag != ESTOC_DER_SEQUENCE) {
@@ -59,7 +49,7 @@ static void read_certs(estoc_reader *r, estoc_slice *certs, size_t room, size_t 
         }
         certs[(*n)++] = cert;
     }
-    leave(r, &in);
+    estoc_der_leave(r, &in);
     if (*n == 0) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
@@ -72,7 +62,7 @@ static void skip_crls(estoc_reader *r)
         estoc_slice crl;
         while (next_sequence(&in, &crl)) {
         }
-        leave(r, &in);
+        estoc_der_leave(r, &in);
     }
 }
 
@@ -84,7 +74,7 @@ static void read_signed_data(estoc_reader *r, estoc_slice *certs, size_t room, s
     expect_empty_set(r); /* digestAlgorithms */
     estoc_reader content = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
     expect_oid(&content, id_data);
-    leave(r, &content);
+    estoc_der_leave(r, &content);
     read_certs(r, certs, room, n);
     skip_crls(r);
     expect_empty_set(r); /* signerInfos */
@@ -94,18 +84,16 @@ estoc_err estoc_certs_parse(estoc_slice cms, estoc_slice *certs, size_t *n)
 {
     size_t room = *n;
     *n = 0;
-    estoc_reader outer = estoc_reader_of(cms);
-    estoc_reader info = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    estoc_err err = estoc_reader_end(&outer);
+    estoc_reader info;
+    estoc_err err = estoc_der_begin(cms, &info);
     if (!err) {
         expect_oid(&info, signed_data);
         estoc_reader tagged = estoc_der_enter(&info, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
         estoc_reader r = estoc_der_enter(&tagged, ESTOC_DER_SEQUENCE);
         read_signed_data(&r, certs, room, n);
-        leave(&tagged, &r);
-        leave(&info, &tagged);
-        leave(&outer, &info);
-        err = outer.err;
+        estoc_der_leave(&tagged, &r);
+        estoc_der_leave(&info, &tagged);
+        err = estoc_der_end(&info);
     }
     if (err) {
         *n = 0;

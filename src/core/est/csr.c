@@ -24,13 +24,6 @@ static bool comes_before(estoc_slice a, estoc_slice b)
     return memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len) < 0;
 }
 
-static bool integer_good(estoc_slice v)
-{
-    bool padded = v.len > 1 && ((v.ptr[0] == 0 && (v.ptr[1] & 0x80) == 0) ||
-                                (v.ptr[0] == 0xff && (v.ptr[1] & 0x80) != 0));
-    return v.len > 0 && !padded;
-}
-
 /* The unused bits are zero. X.690 section 11.2.1 */
 static bool bits_good(estoc_slice v)
 {
@@ -47,21 +40,23 @@ static bool value_good(const estoc_der *el)
     switch (el->tag) {
     case ESTOC_DER_BOOLEAN:
         estoc_der_bool(&r);
-        return !r.err;
+        break;
     case ESTOC_DER_INTEGER:
-        return integer_good(el->value);
+        estoc_der_integer(&r);
+        break;
+    case ESTOC_DER_OID:
+        estoc_der_oid(&r);
+        break;
+    case ESTOC_DER_UTC_TIME:
+    case ESTOC_DER_GENERALIZED_TIME:
+        estoc_der_time(&r);
+        break;
     case ESTOC_DER_BIT_STRING:
         return bits_good(el->value);
     case ESTOC_DER_NULL:
         return el->value.len == 0;
-    case ESTOC_DER_OID:
-        return estoc_der_oid_valid(el->value);
     case ESTOC_DER_BMP_STRING:
         return el->value.len % 2 == 0;
-    case ESTOC_DER_UTC_TIME:
-    case ESTOC_DER_GENERALIZED_TIME:
-        estoc_der_time(&r);
-        return !r.err;
     case ESTOC_DER_OCTET_STRING:
     case ESTOC_DER_UTF8_STRING:
     case ESTOC_DER_PRINTABLE_STRING:
@@ -69,10 +64,11 @@ static bool value_good(const estoc_der *el)
     case ESTOC_DER_IA5_STRING:
     case ESTOC_DER_SEQUENCE:
     case ESTOC_DER_SET:
-        return true;
+        break;
     default:
         return false;
     }
+    return !r.err;
 }
 
 /* The inside of a SET OF: DER, in order, no element twice. */
@@ -81,7 +77,7 @@ static bool set_good(estoc_slice set, size_t *n)
     estoc_reader r = estoc_reader_of(set);
     estoc_der el, last = {0};
     *n = 0;
-    while (estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
+    while (estoc_der_more(&r, &el)) {
         if (!value_good(&el) || ((*n)++ > 0 && !comes_before(last.whole, el.whole))) {
             return false;
         }
@@ -90,46 +86,28 @@ static bool set_good(estoc_slice set, size_t *n)
     return !r.err;
 }
 
-/* Whether an earlier element of the list has this OID, which lies in the list. Elements are SEQUENCEs
- * that begin with one: attributes and extensions. */
-static bool seen_before(estoc_slice list, estoc_slice oid)
-{
-    estoc_reader r = estoc_reader_of(list);
-    for (;;) {
-        estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
-        estoc_slice earlier = estoc_der_oid(&in);
-        if (in.err || earlier.ptr == oid.ptr) {
-            return false;
-        }
-        if (estoc_slice_eq(earlier, oid)) {
-            return true;
-        }
-    }
-}
-
 bool estoc_ext_next(estoc_reader *r, estoc_ext *ext)
 {
     estoc_der el;
     memset(ext, 0, sizeof *ext);
-    if (r->err || estoc_reader_left(r) == 0 || !estoc_der_next(r, &el)) {
+    if (!estoc_der_more(r, &el)) {
         return false;
     }
     estoc_reader in = estoc_reader_of(el.value);
-    estoc_ext got = {.whole = el.whole};
-    got.oid = estoc_der_oid(&in);
+    ext->whole = el.whole;
+    ext->oid = estoc_der_oid(&in);
     if (estoc_der_peek(&in) == ESTOC_DER_BOOLEAN) {
-        got.critical = estoc_der_bool(&in);
-        if (!got.critical) { /* the default is not written. X.690 section 11.5 */
+        ext->critical = estoc_der_bool(&in);
+        if (!ext->critical) { /* the default is not written. X.690 section 11.5 */
             estoc_reader_fail(&in, ESTOC_E_MALFORMED);
         }
     }
-    got.value = estoc_der_expect(&in, ESTOC_DER_OCTET_STRING);
+    ext->value = estoc_der_expect(&in, ESTOC_DER_OCTET_STRING);
     if (el.tag != ESTOC_DER_SEQUENCE || estoc_reader_end(&in)) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
-        return false;
+        memset(ext, 0, sizeof *ext);
     }
-    *ext = got;
-    return true;
+    return !r->err;
 }
 
 /* Of an address, a host name or a URI: visible ASCII. A NUL or a newline in one is an attack. */
@@ -180,18 +158,13 @@ static bool general_name_good(const estoc_der *name)
 
 static bool general_names_good(estoc_slice der)
 {
-    estoc_reader outer = estoc_reader_of(der);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    if (estoc_reader_end(&outer) || estoc_reader_left(&r) == 0) {
-        return false;
-    }
+    estoc_reader r;
     estoc_der name;
-    while (estoc_reader_left(&r) > 0) {
-        if (!estoc_der_next(&r, &name) || !general_name_good(&name)) {
-            return false;
-        }
+    bool good = !estoc_der_begin(der, &r) && estoc_reader_left(&r) > 0;
+    while (good && estoc_der_more(&r, &name)) {
+        good = general_name_good(&name);
     }
-    return true;
+    return good && !r.err;
 }
 
 /* The one value of an attribute that has one. */
@@ -217,7 +190,7 @@ static estoc_err take_extensions(estoc_csr *csr, estoc_slice values)
         if (++n > EXTENSIONS_MAX) {
             return ESTOC_E_LIMIT;
         }
-        if (seen_before(list.value, ext.oid) || (san && !general_names_good(ext.value))) {
+        if (estoc_der_oid_before(list.value, ext.oid) || (san && !general_names_good(ext.value))) {
             return ESTOC_E_MALFORMED;
         }
         if (san) {
@@ -247,7 +220,7 @@ static estoc_err take_attribute(estoc_csr *csr, estoc_reader in)
     estoc_slice values = estoc_der_expect(&in, ESTOC_DER_SET);
     size_t n = 0;
     if (estoc_reader_end(&in) || !set_good(values, &n) || n == 0 ||
-        seen_before(csr->attributes, type)) {
+        estoc_der_oid_before(csr->attributes, type)) {
         return ESTOC_E_MALFORMED;
     }
     if (estoc_slice_eq(type, SLICE(extension_request))) {
@@ -322,9 +295,8 @@ static estoc_err parse_info(estoc_csr *csr, estoc_reader in, bool keyless)
  * too early or too late within it is malformed. */
 static estoc_err parse(estoc_csr *csr, estoc_slice der, bool keyless)
 {
-    estoc_reader outer = estoc_reader_of(der);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    estoc_err err = estoc_reader_end(&outer);
+    estoc_reader r;
+    estoc_err err = estoc_der_begin(der, &r);
     if (err) {
         return err;
     }

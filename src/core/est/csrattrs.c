@@ -18,38 +18,32 @@ static bool values_good(estoc_slice values)
 
 estoc_err estoc_csrattrs_begin(estoc_slice der, estoc_reader *r)
 {
-    estoc_reader outer = estoc_reader_of(der);
-    *r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    estoc_err err = estoc_reader_end(&outer);
-    if (err) {
-        estoc_reader_fail(r, err);
-    }
-    return err;
+    return estoc_der_begin(der, r);
 }
 
 bool estoc_csrattrs_next(estoc_reader *r, estoc_csrattr *attr)
 {
     memset(attr, 0, sizeof *attr);
-    if (r->err || estoc_reader_left(r) == 0) {
+    if (estoc_reader_left(r) == 0) {
         return false;
     }
-    estoc_csrattr got = {.is_attribute = estoc_der_peek(r) != ESTOC_DER_OID};
-    bool good = true;
-    if (got.is_attribute) {
+    attr->is_attribute = estoc_der_peek(r) != ESTOC_DER_OID;
+    if (attr->is_attribute) {
         estoc_reader in = estoc_der_enter(r, ESTOC_DER_SEQUENCE);
-        got.oid = estoc_der_oid(&in);
-        got.values = estoc_der_expect(&in, ESTOC_DER_SET);
-        good = !estoc_reader_end(&in) && values_good(got.values);
+        attr->oid = estoc_der_oid(&in);
+        attr->values = estoc_der_expect(&in, ESTOC_DER_SET);
+        if (!values_good(attr->values)) {
+            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+        }
+        estoc_der_leave(r, &in);
     } else {
-        got.oid = estoc_der_oid(r);
+        attr->oid = estoc_der_oid(r);
     }
-    if (!good || r->err) {
-        /* the list is all there: what ends too early within it is malformed */
-        *r = (estoc_reader){{NULL, 0}, ESTOC_E_MALFORMED};
-        return false;
+    if (r->err) {
+        r->err = ESTOC_E_MALFORMED; /* the list is all there: what ends too early within it, too */
+        memset(attr, 0, sizeof *attr);
     }
-    *attr = got;
-    return true;
+    return !r->err;
 }
 
 static void put_attr(estoc_writer *w, const estoc_csrattr *attr)

@@ -61,25 +61,25 @@ static bool check_value(uint8_t tag, estoc_slice v, size_t *chars)
 /* The one attribute of the next RDN. False at the end, or with the reader's error set. */
 static bool next_rdn(estoc_reader *r, estoc_slice *oid, estoc_der *value)
 {
-    if (r->err || estoc_reader_left(r) == 0) {
+    if (estoc_reader_left(r) == 0) {
         return false;
     }
     estoc_reader set = estoc_der_enter(r, ESTOC_DER_SET);
     estoc_reader pair = estoc_der_enter(&set, ESTOC_DER_SEQUENCE);
     *oid = estoc_der_oid(&pair);
     estoc_der_next(&pair, value);
-    estoc_err err = estoc_reader_end(&pair);
-    err = err ? err : estoc_reader_end(&set);
-    if (err) { /* the list is all there: what ends too early in it is malformed */
-        *r = (estoc_reader){{NULL, 0}, ESTOC_E_MALFORMED};
-    }
+    estoc_der_leave(&set, &pair);
+    estoc_der_leave(r, &set);
     return !r->err;
 }
 
 estoc_err estoc_name_check(estoc_slice name)
 {
-    estoc_reader outer = estoc_reader_of(name);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    estoc_reader r;
+    estoc_err err = estoc_der_begin(name, &r);
+    if (err) {
+        return err == ESTOC_E_TRAILING ? ESTOC_E_MALFORMED : err;
+    }
     estoc_slice oid;
     estoc_der value;
     size_t rdns = 0, cns = 0, chars = 0;
@@ -92,10 +92,7 @@ estoc_err estoc_name_check(estoc_slice name)
             return ESTOC_E_LIMIT;
         }
     }
-    if (r.err) {
-        return r.err;
-    }
-    return estoc_reader_end(&outer) ? ESTOC_E_MALFORMED : ESTOC_OK;
+    return estoc_der_end(&r);
 }
 
 bool estoc_name_is_empty(estoc_slice name)

@@ -49,16 +49,17 @@ static const struct {
 /* RSAPublicKey: two positive integers and nothing else. RFC 8017 appendix A.1.1 */
 static bool rsa_key_good(estoc_slice key)
 {
-    estoc_reader r = estoc_reader_of(key);
-    estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+    estoc_reader in;
+    if (estoc_der_begin(key, &in)) {
+        return false;
+    }
     for (int i = 0; i < 2; i++) {
-        estoc_slice v = estoc_der_expect(&in, ESTOC_DER_INTEGER);
-        if (v.len == 0 || (v.ptr[0] & 0x80) != 0 ||
-            (v.ptr[0] == 0 && (v.len == 1 || (v.ptr[1] & 0x80) == 0))) {
+        estoc_slice v = estoc_der_integer(&in);
+        if (v.len == 0 || (v.ptr[0] & 0x80) != 0 || (v.len == 1 && v.ptr[0] == 0)) {
             return false;
         }
     }
-    return !estoc_reader_end(&in) && !estoc_reader_end(&r);
+    return !estoc_reader_end(&in);
 }
 
 static bool key_good(estoc_key_kind kind, estoc_slice key)
@@ -73,20 +74,18 @@ static bool key_good(estoc_key_kind kind, estoc_slice key)
 estoc_err estoc_spki_parse(estoc_spki *spki, estoc_slice der)
 {
     memset(spki, 0, sizeof *spki);
-    estoc_reader r = estoc_reader_of(der);
-    estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
-    estoc_err err = estoc_reader_end(&r);
+    estoc_reader in;
+    estoc_err err = estoc_der_begin(der, &in);
     if (err) {
         return err;
     }
-    estoc_der alg;
-    estoc_der_next(&in, &alg);
+    estoc_slice alg = estoc_der_whole(&in, ESTOC_DER_SEQUENCE);
     estoc_slice key = estoc_der_bits(&in);
-    if (estoc_reader_end(&in) || alg.tag != ESTOC_DER_SEQUENCE) {
+    if (estoc_reader_end(&in)) {
         return ESTOC_E_MALFORMED;
     }
     for (size_t i = 1; i < KEYS; i++) {
-        if (estoc_slice_eq(alg.whole, estoc_slice_of(keys[i].alg, keys[i].alg_len)) &&
+        if (estoc_slice_eq(alg, estoc_slice_of(keys[i].alg, keys[i].alg_len)) &&
             key_good((estoc_key_kind)i, key)) {
             *spki = (estoc_spki){(estoc_key_kind)i, der, key};
             return ESTOC_OK;
@@ -98,9 +97,8 @@ estoc_err estoc_spki_parse(estoc_spki *spki, estoc_slice der)
 estoc_err estoc_sig_alg_parse(estoc_slice der, estoc_sig_kind *kind)
 {
     *kind = ESTOC_SIG_UNKNOWN;
-    estoc_reader r = estoc_reader_of(der);
-    estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
-    estoc_err err = estoc_reader_end(&r);
+    estoc_reader in;
+    estoc_err err = estoc_der_begin(der, &in);
     estoc_der_oid(&in);
     err = !err && in.err ? ESTOC_E_MALFORMED : err;
     for (size_t i = 1; !err && i < SIGS; i++) {
