@@ -59,17 +59,18 @@ typedef struct estoc_client_cfg {
     uint32_t wait_max_s; /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
 } estoc_client_cfg;
 
+/* Small fields first: those far from the start cost an instruction more on small machines. */
 typedef struct estoc_client {
-    estoc_client_cfg cfg;
-    estoc_requester requester;
-    estoc_slice csr;
-    estoc_slice answer;
-    uint16_t answer_format;
-    estoc_err err;
-    estoc_ms wait_until;
-    uint32_t waited_s;
     uint8_t state; /* client.c names them */
     uint8_t step;  /* the state whose request is in flight, or was last */
+    uint16_t answer_format;
+    estoc_err err;
+    uint32_t waited_s;
+    estoc_ms wait_until;
+    estoc_slice csr;
+    estoc_slice answer;
+    estoc_client_cfg cfg;
+    estoc_requester requester;
 } estoc_client;
 
 /** Begin a run. `cfg` is copied; what its slices point to must live until the run ends.

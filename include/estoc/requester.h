@@ -88,31 +88,32 @@ typedef struct estoc_traffic {
     uint32_t retransmitted;              /**< messages */
 } estoc_traffic;
 
+/* Small fields first: those far from the start cost an instruction more on small machines. */
 typedef struct estoc_requester {
-    estoc_requester_cfg cfg;
-    estoc_call call;
-    estoc_reply reply;
-    estoc_err err;
-    estoc_traffic traffic;
-    estoc_ms deadline;   /* retransmit, or give up on a separate response */
-    uint32_t timeout_ms; /* current retransmission interval */
-    uint32_t retransmits;
-    uint16_t mid;
-    uint8_t token[4];    /* a new one for each message: a late answer never meets the next block */
-    uint8_t phase;       /* requester.c names them */
-    uint8_t szx;         /* block size of the body now, after negotiation */
-    uint8_t szx2;        /* of the answer */
-    uint32_t sent_off;   /* of the body: where the block in flight starts */
-    uint32_t answer_len; /* of the answer: what we have */
+    uint8_t phase; /* requester.c names them */
+    uint8_t szx;   /* block size of the body now, after negotiation */
+    uint8_t szx2;  /* of the answer */
     bool blockwise1, blockwise2;
     bool restarted; /* the body, after 4.08 */
     bool send_ack, send_rst;
-    uint16_t peer_mid;      /* to reset */
-    uint16_t last_peer_mid; /* of the separate response acknowledged last */
     bool has_last_peer_mid;
-    uint8_t message[ESTOC_MESSAGE_MAX]; /* in flight, for retransmission */
+    uint8_t token[4]; /* a new one for each message: a late answer never meets the next block */
+    uint16_t last_peer_mid; /* of the separate response acknowledged last */
+    uint16_t peer_mid;      /* to reset */
+    uint16_t mid;
     uint16_t message_len;
+    estoc_err err;
+    uint32_t timeout_ms; /* current retransmission interval */
+    uint32_t retransmits;
+    uint32_t sent_off;   /* of the body: where the block in flight starts */
+    uint32_t answer_len; /* of the answer: what we have */
+    estoc_ms deadline;   /* retransmit, or give up on a separate response */
+    estoc_requester_cfg cfg;
+    estoc_traffic traffic;
+    estoc_reply reply;
+    estoc_call call;
     uint8_t diagnostic[128];
+    uint8_t message[ESTOC_MESSAGE_MAX]; /* in flight, for retransmission */
 } estoc_requester;
 
 /** @return 0; ESTOC_E_USAGE (no random, a szx or message_max out of range, ack_timeout_ms 0,

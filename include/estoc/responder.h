@@ -153,40 +153,40 @@ struct estoc_snapshot {
     bool done; /* the last block of a secret answer has gone out */
 };
 
+/* Small fields first: those far from the start cost an instruction more on small machines. */
 typedef struct estoc_responder {
-    estoc_responder_cfg cfg;
-    struct estoc_seen seen[ESTOC_RESPONDER_SEEN];
+    bool assembling;      /* a body: key, body... are its */
+    bool awaiting;        /* an answer to the request: request, request_key... are its */
+    bool separate_active; /* our own confirmable message: a separate response */
+    bool separate_secret;
+    bool out_secret, out_last; /* of a secret answer; the end of an answer */
+    uint16_t out_len;
+    uint16_t next_mid;
     uint16_t seen_next;
     uint16_t replies_next;
-    /* the body in assembly */
-    struct estoc_request_key key;
     uint16_t body_format;
-    estoc_buf body;
-    size_t body_len;
-    estoc_ms body_expires, block_expires;
-    bool assembling;
-    /* the request that awaits its answer; a body in assembly goes on beside it */
-    estoc_request request;
-    struct estoc_request_key request_key;
-    estoc_buf request_body;
-    struct estoc_final request_final;
-    struct estoc_asked asked;
-    bool awaiting;
-    estoc_ms ack_due;
-    struct estoc_snapshot snapshot[2];
-    /* our own confirmable message: a separate response */
-    uint8_t separate[ESTOC_MESSAGE_MAX];
     uint16_t separate_len;
     uint16_t separate_mid;
-    bool separate_active, separate_secret;
+    /* the body in assembly */
+    size_t body_len;
+    estoc_buf body;
+    estoc_buf request_body; /* of the request; a body in assembly goes on beside it */
     uint32_t separate_timeout_ms, separate_retransmits;
+    estoc_ms now; /* of the call under way */
+    estoc_ms body_expires, block_expires;
+    estoc_ms ack_due;
     estoc_ms separate_due;
-    uint16_t next_mid;
-    /* what output() gives next */
-    uint8_t out[ESTOC_MESSAGE_MAX];
-    uint16_t out_len;
-    bool out_secret, out_last; /* of a secret answer; the end of an answer */
+    estoc_responder_cfg cfg;
     estoc_traffic traffic;
+    struct estoc_asked asked;
+    struct estoc_final request_final;
+    estoc_request request;
+    struct estoc_request_key request_key;
+    struct estoc_request_key key;
+    struct estoc_snapshot snapshot[2];
+    struct estoc_seen seen[ESTOC_RESPONDER_SEEN];
+    uint8_t separate[ESTOC_MESSAGE_MAX];
+    uint8_t out[ESTOC_MESSAGE_MAX]; /* what output() gives next */
 } estoc_responder;
 
 /** @return 0; ESTOC_E_USAGE (a callback or the random source is missing, message_max or replies too

@@ -68,18 +68,18 @@ void estoc_responder_close(estoc_responder *r)
 
 /* ------------------------------------------------------------------------------------------ time */
 
-estoc_ms estoc_rsp_after(estoc_ms now, uint32_t ms)
+estoc_ms estoc_rsp_after(const estoc_responder *r, uint32_t ms)
 {
-    return now < ESTOC_NEVER - ms ? now + ms : ESTOC_NEVER;
+    return r->now < ESTOC_NEVER - ms ? r->now + ms : ESTOC_NEVER;
 }
 
-static void expire(estoc_responder *r, estoc_ms now)
+static void expire(estoc_responder *r)
 {
-    if (r->assembling && (now >= r->body_expires || now >= r->block_expires)) {
+    if (r->assembling && (r->now >= r->body_expires || r->now >= r->block_expires)) {
         estoc_rsp_drop_body(r);
     }
     for (size_t i = 0; i < 2; i++) {
-        if (r->snapshot[i].valid && now >= r->snapshot[i].expires) {
+        if (r->snapshot[i].valid && r->now >= r->snapshot[i].expires) {
             estoc_rsp_drop_snapshot(r, &r->snapshot[i]);
         }
     }
@@ -108,11 +108,11 @@ estoc_ms estoc_responder_deadline(const estoc_responder *r)
 
 /* ------------------------------------------------------------------------------------ duplicates */
 
-struct estoc_seen *estoc_rsp_seen(estoc_responder *r, estoc_ms now, uint16_t mid)
+struct estoc_seen *estoc_rsp_seen(estoc_responder *r, uint16_t mid)
 {
     for (size_t i = 0; i < ESTOC_RESPONDER_SEEN; i++) {
         struct estoc_seen *s = &r->seen[i];
-        if (s->valid && s->mid == mid && now - s->at < ESTOC_LIFETIME_MS) {
+        if (s->valid && s->mid == mid && r->now - s->at < ESTOC_LIFETIME_MS) {
             return s;
         }
     }
@@ -139,14 +139,14 @@ void estoc_rsp_forget_secrets(estoc_responder *r)
 
 /* In the place of what is over, else of the oldest that changed nothing, else of the oldest. DTLS
  * drops a record that comes 64 or more behind, so a late copy of what was forgotten is rare. */
-static void remember(estoc_responder *r, estoc_ms now, uint16_t mid)
+static void remember(estoc_responder *r, uint16_t mid)
 {
     size_t best = r->seen_next;
     for (size_t i = 0; i < ESTOC_RESPONDER_SEEN; i++) {
         size_t at = (r->seen_next + i) % ESTOC_RESPONDER_SEEN;
         const struct estoc_seen *s = &r->seen[at];
         const struct estoc_seen *b = &r->seen[best];
-        if (!s->valid || now - s->at >= ESTOC_LIFETIME_MS) {
+        if (!s->valid || r->now - s->at >= ESTOC_LIFETIME_MS) {
             best = at;
             break;
         }
@@ -155,13 +155,13 @@ static void remember(estoc_responder *r, estoc_ms now, uint16_t mid)
         }
     }
     forget_reply(r, &r->seen[best]);
-    r->seen[best] = (struct estoc_seen){.at = now, .mid = mid, .valid = true};
+    r->seen[best] = (struct estoc_seen){.at = r->now, .mid = mid, .valid = true};
     r->seen_next = (uint16_t)((best + 1) % ESTOC_RESPONDER_SEEN);
 }
 
-void estoc_rsp_keep_reply(estoc_responder *r, estoc_ms now, uint16_t mid)
+void estoc_rsp_keep_reply(estoc_responder *r, uint16_t mid)
 {
-    struct estoc_seen *mine = estoc_rsp_seen(r, now, mid);
+    struct estoc_seen *mine = estoc_rsp_seen(r, mid);
     if (mine == NULL) {
         return;
     }
@@ -229,15 +229,15 @@ static void end_separate(estoc_responder *r)
     r->separate_secret = false;
 }
 
-static void take_request(estoc_responder *r, estoc_ms now, const estoc_coap_msg *msg)
+static void take_request(estoc_responder *r, const estoc_coap_msg *msg)
 {
-    const struct estoc_seen *seen = estoc_rsp_seen(r, now, msg->mid);
+    const struct estoc_seen *seen = estoc_rsp_seen(r, msg->mid);
     bool again = seen != NULL || (r->awaiting && r->asked.mid == msg->mid);
     if (again && answer_duplicate(r, msg, seen)) {
         return;
     }
     if (!again) {
-        remember(r, now, msg->mid);
+        remember(r, msg->mid);
     }
     estoc_incoming in;
     estoc_rsp_read(&in, msg);
@@ -245,7 +245,7 @@ static void take_request(estoc_responder *r, estoc_ms now, const estoc_coap_msg 
     if (!again) {
         estoc_rsp_drop_delivered(r, &in);
     }
-    estoc_rsp_request(r, now, &in);
+    estoc_rsp_request(r, &in);
 }
 
 estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg)
@@ -253,7 +253,8 @@ estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg
     if (r->cfg.ops == NULL || r->out_len > 0) {
         return ESTOC_E_STATE;
     }
-    expire(r, now);
+    r->now = now;
+    expire(r);
     r->traffic.received++;
     r->traffic.received_bytes += (uint32_t)dg.len;
     uint8_t type;
@@ -264,7 +265,7 @@ estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg
     }
     bool malformed = estoc_coap_parse(&msg, dg) != ESTOC_OK;
     if (!malformed && ESTOC_COAP_CLASS(msg.code) == 0 && msg.code != ESTOC_COAP_EMPTY) {
-        take_request(r, now, &msg);
+        take_request(r, &msg);
     } else if (type == ESTOC_COAP_CON) { /* a ping, an answer to nothing, or no message: C2 */
         estoc_rsp_empty(r, ESTOC_COAP_RST, mid);
     } else if (!malformed && msg.code == ESTOC_COAP_EMPTY && mid == r->separate_mid) {
@@ -275,7 +276,7 @@ estoc_err estoc_responder_input(estoc_responder *r, estoc_ms now, estoc_slice dg
 
 /* ---------------------------------------------------------------------------------------- output */
 
-void estoc_rsp_start_separate(estoc_responder *r, estoc_ms now, uint16_t mid)
+void estoc_rsp_start_separate(estoc_responder *r, uint16_t mid)
 {
     end_separate(r);
     memcpy(r->separate, r->out, r->out_len);
@@ -293,11 +294,11 @@ void estoc_rsp_start_separate(estoc_responder *r, estoc_ms now, uint16_t mid)
     uint64_t wait = r->cfg.tx.ack_timeout_ms;
     wait += wait * permil / 1000 * jitter / 0xffff;
     r->separate_timeout_ms = wait < UINT32_MAX ? (uint32_t)wait : UINT32_MAX;
-    r->separate_due = estoc_rsp_after(now, r->separate_timeout_ms);
+    r->separate_due = estoc_rsp_after(r, r->separate_timeout_ms);
 }
 
 /* RFC 7252 section 4.2: the wait doubles each time. */
-static void send_separate_again(estoc_responder *r, estoc_ms now)
+static void send_separate_again(estoc_responder *r)
 {
     if (r->separate_retransmits >= r->cfg.tx.max_retransmit) {
         end_separate(r);
@@ -310,15 +311,15 @@ static void send_separate_again(estoc_responder *r, estoc_ms now)
     r->traffic.retransmitted++;
     r->separate_timeout_ms =
         r->separate_timeout_ms < UINT32_MAX / 2 ? r->separate_timeout_ms * 2 : UINT32_MAX;
-    r->separate_due = estoc_rsp_after(now, r->separate_timeout_ms);
+    r->separate_due = estoc_rsp_after(r, r->separate_timeout_ms);
 }
 
 /* L1: the answer is not there yet, so the request is acknowledged without it. */
-static void acknowledge(estoc_responder *r, estoc_ms now)
+static void acknowledge(estoc_responder *r)
 {
     estoc_rsp_empty(r, ESTOC_COAP_ACK, r->asked.mid);
     r->asked.acked = true;
-    struct estoc_seen *seen = estoc_rsp_seen(r, now, r->asked.mid);
+    struct estoc_seen *seen = estoc_rsp_seen(r, r->asked.mid);
     if (seen != NULL) {
         seen->acked = true;
     }
@@ -330,12 +331,13 @@ estoc_err estoc_responder_output(estoc_responder *r, estoc_ms now, estoc_buf out
     if (r->cfg.ops == NULL) {
         return ESTOC_OK;
     }
-    expire(r, now);
-    if (r->out_len == 0 && ack_wanted(r) && now >= r->ack_due) {
-        acknowledge(r, now);
+    r->now = now;
+    expire(r);
+    if (r->out_len == 0 && ack_wanted(r) && r->now >= r->ack_due) {
+        acknowledge(r);
     }
-    if (r->out_len == 0 && r->separate_active && now >= r->separate_due) {
-        send_separate_again(r, now);
+    if (r->out_len == 0 && r->separate_active && r->now >= r->separate_due) {
+        send_separate_again(r);
     }
     if (r->out_len > out.cap) {
         return ESTOC_E_SPACE;

@@ -66,8 +66,8 @@ static bool cut_body(const estoc_responder *r, const struct estoc_asked *asked,
 }
 
 /* As an ACK, or as a message of our own if the request was a NON or has been acknowledged. */
-static void send(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
-                 const estoc_answer *a, const cut *c)
+static void send(estoc_responder *r, const struct estoc_asked *asked, const estoc_answer *a,
+                 const cut *c)
 {
     uint8_t type = asked->type == ESTOC_COAP_NON ? ESTOC_COAP_NON
                    : asked->acked                ? ESTOC_COAP_CON
@@ -108,9 +108,9 @@ static void send(estoc_responder *r, estoc_ms now, const struct estoc_asked *ask
     r->out_secret = a->secret;
     r->out_last = !c->block2.more;
     if (type == ESTOC_COAP_ACK) {
-        estoc_rsp_keep_reply(r, now, mid);
+        estoc_rsp_keep_reply(r, mid);
     } else if (type == ESTOC_COAP_CON) {
-        estoc_rsp_start_separate(r, now, mid);
+        estoc_rsp_start_separate(r, mid);
     }
 }
 
@@ -126,44 +126,42 @@ static estoc_slice diagnostic(estoc_slice text)
     return text.len > 0 ? text : estoc_slice_str("no reason given");
 }
 
-static void send_error(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
-                       const estoc_answer *a)
+static void send_error(estoc_responder *r, const struct estoc_asked *asked, const estoc_answer *a)
 {
     bool error = ESTOC_COAP_CLASS(a->code) == 4 || ESTOC_COAP_CLASS(a->code) == 5;
     estoc_answer bare = {.code = error ? a->code : (uint8_t)ESTOC_COAP_INTERNAL_ERROR,
                          .format = ESTOC_FORMAT_NONE,
                          .has_max_age = a->has_max_age,
                          .max_age_s = a->max_age_s};
-    send(r, now, asked, &bare, &(cut){diagnostic(a->body), {0, false, 0}, false});
+    send(r, asked, &bare, &(cut){diagnostic(a->body), {0, false, 0}, false});
 }
 
-void estoc_rsp_refuse(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
-                      uint8_t code, const char *why)
+void estoc_rsp_refuse(estoc_responder *r, const struct estoc_asked *asked, uint8_t code,
+                      const char *why)
 {
     bool later = code == ESTOC_COAP_UNAVAILABLE;
     estoc_answer a = {.code = code,
                       .body = estoc_slice_str(why),
                       .has_max_age = later,
                       .max_age_s = BUSY_MAX_AGE_S};
-    send_error(r, now, asked, &a);
+    send_error(r, asked, &a);
 }
 
-void estoc_rsp_continue(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked)
+void estoc_rsp_continue(estoc_responder *r, const struct estoc_asked *asked)
 {
     estoc_answer a = {.code = ESTOC_COAP_CONTINUE, .format = ESTOC_FORMAT_NONE};
-    send(r, now, asked, &a, &(cut){{NULL, 0}, {0, false, 0}, false});
+    send(r, asked, &a, &(cut){{NULL, 0}, {0, false, 0}, false});
 }
 
-bool estoc_rsp_respond(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
-                       estoc_answer *a)
+bool estoc_rsp_respond(estoc_responder *r, const struct estoc_asked *asked, estoc_answer *a)
 {
     if (ESTOC_COAP_CLASS(a->code) != 2) {
-        send_error(r, now, asked, a);
+        send_error(r, asked, a);
         return false;
     }
     cut c;
     if (!cut_body(r, asked, a, &c)) { /* row 124 */
-        estoc_rsp_refuse(r, now, asked, ESTOC_COAP_BAD_REQUEST, "the answer has no such block");
+        estoc_rsp_refuse(r, asked, ESTOC_COAP_BAD_REQUEST, "the answer has no such block");
         return false;
     }
     bool more = c.payload.len < a->body.len;
@@ -174,7 +172,7 @@ bool estoc_rsp_respond(estoc_responder *r, estoc_ms now, const struct estoc_aske
         }
         a->etag_len = 4;
     }
-    send(r, now, asked, a, &c);
+    send(r, asked, a, &c);
     return more;
 }
 
@@ -203,19 +201,19 @@ void estoc_rsp_drop_snapshot(estoc_responder *r, struct estoc_snapshot *s)
     *s = (struct estoc_snapshot){.valid = false};
 }
 
-void estoc_rsp_hold(estoc_responder *r, estoc_ms now, struct estoc_snapshot *s)
+void estoc_rsp_hold(estoc_responder *r, struct estoc_snapshot *s)
 {
     uint32_t ms = r->cfg.answer_ms;
     if (s->answer.secret && ms > ESTOC_SECRET_MS) {
         ms = ESTOC_SECRET_MS;
     }
-    s->expires = estoc_rsp_after(now, ms);
+    s->expires = estoc_rsp_after(r, ms);
     s->done = s->done || (r->out_secret && r->out_last);
 }
 
 /* What a client may ask for again: the rest of a body in blocks, and the answer to a body that came
  * in blocks, should its last block come once more (X4). And what must be wiped. */
-static void keep_answer(estoc_responder *r, estoc_ms now, const estoc_answer *a, bool more)
+static void keep_answer(estoc_responder *r, const estoc_answer *a, bool more)
 {
     bool final = ESTOC_COAP_CLASS(a->code) == 2 && r->request.method != ESTOC_COAP_GET &&
                  r->request_final.block.num > 0;
@@ -230,7 +228,7 @@ static void keep_answer(estoc_responder *r, estoc_ms now, const estoc_answer *a,
                                  .final = r->request_final,
                                  .mid = r->asked.mid,
                                  .valid = true};
-    estoc_rsp_hold(r, now, s);
+    estoc_rsp_hold(r, s);
 }
 
 estoc_err estoc_responder_answer(estoc_responder *r, estoc_ms now, const estoc_answer *a)
@@ -242,9 +240,10 @@ estoc_err estoc_responder_answer(estoc_responder *r, estoc_ms now, const estoc_a
         put_answer(r, a->owner);
         return ESTOC_E_STATE;
     }
+    r->now = now;
     estoc_answer mine = *a;
-    bool more = estoc_rsp_respond(r, now, &r->asked, &mine);
-    keep_answer(r, now, &mine, more);
+    bool more = estoc_rsp_respond(r, &r->asked, &mine);
+    keep_answer(r, &mine, more);
     if (r->request_body.ptr != NULL) {
         r->cfg.ops->body_put(r->cfg.ctx, r->request_body);
     }

@@ -33,7 +33,7 @@ bool estoc_rsp_same_key(const struct estoc_request_key *a, const struct estoc_re
 
 /* ---------------------------------------------------------------------------- responder_body.c */
 
-void estoc_rsp_request(estoc_responder *r, estoc_ms now, const estoc_incoming *in);
+void estoc_rsp_request(estoc_responder *r, const estoc_incoming *in);
 /** A new request has come: secret answers that are delivered, and that it does not ask for, go. */
 void estoc_rsp_drop_delivered(estoc_responder *r, const estoc_incoming *in);
 /** Give a body in assembly back, if there is one. */
@@ -42,20 +42,19 @@ void estoc_rsp_drop_body(estoc_responder *r);
 /* -------------------------------------------------------------------------- responder_answer.c */
 
 /** An error of the responder's own. */
-void estoc_rsp_refuse(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
-                      uint8_t code, const char *why);
+void estoc_rsp_refuse(estoc_responder *r, const struct estoc_asked *asked, uint8_t code,
+                      const char *why);
 /** 2.31: the block is taken, go on. */
-void estoc_rsp_continue(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked);
+void estoc_rsp_continue(estoc_responder *r, const struct estoc_asked *asked);
 /** Whole, or the block that is asked for; an error if there is no such block. An answer in blocks
  *  without an ETag gets one (B3).
  *  @return whether there is more of the body than was sent                                        */
-bool estoc_rsp_respond(estoc_responder *r, estoc_ms now, const struct estoc_asked *asked,
-                       estoc_answer *a);
+bool estoc_rsp_respond(estoc_responder *r, const struct estoc_asked *asked, estoc_answer *a);
 /** The snapshot for answers to this method. */
 struct estoc_snapshot *estoc_rsp_snapshot(estoc_responder *r, uint8_t method);
 void estoc_rsp_drop_snapshot(estoc_responder *r, struct estoc_snapshot *s);
 /** An answer is kept, or a part of it went out: from here on its time runs. */
-void estoc_rsp_hold(estoc_responder *r, estoc_ms now, struct estoc_snapshot *s);
+void estoc_rsp_hold(estoc_responder *r, struct estoc_snapshot *s);
 /** FNV-1a: tells bodies apart where nobody gains by making two look the same. */
 uint32_t estoc_rsp_sum(estoc_slice s);
 
@@ -64,15 +63,15 @@ uint32_t estoc_rsp_sum(estoc_slice s);
 /** An empty ACK or RST. */
 void estoc_rsp_empty(estoc_responder *r, uint8_t type, uint16_t mid);
 /** What stands in r->out answers the message `mid`: keep it for duplicates. */
-void estoc_rsp_keep_reply(estoc_responder *r, estoc_ms now, uint16_t mid);
+void estoc_rsp_keep_reply(estoc_responder *r, uint16_t mid);
 /** The entry of a message ID that was seen within its lifetime, or NULL. */
-struct estoc_seen *estoc_rsp_seen(estoc_responder *r, estoc_ms now, uint16_t mid);
+struct estoc_seen *estoc_rsp_seen(estoc_responder *r, uint16_t mid);
 /** Wipe the replies kept of secret answers. */
 void estoc_rsp_forget_secrets(estoc_responder *r);
 /** What stands in r->out is our own CON: send it until it is acknowledged. */
-void estoc_rsp_start_separate(estoc_responder *r, estoc_ms now, uint16_t mid);
+void estoc_rsp_start_separate(estoc_responder *r, uint16_t mid);
 
 /** A time this far away. */
-estoc_ms estoc_rsp_after(estoc_ms now, uint32_t ms);
+estoc_ms estoc_rsp_after(const estoc_responder *r, uint32_t ms);
 
 #endif
