@@ -63,8 +63,8 @@ typedef struct estoc_answer {
 /** What the responder asks of its owner. All are called from within input(), answer(), output() and
  *  close(); none may call back into the responder.                                                 */
 typedef struct estoc_responder_ops {
-    /** Called once per request, with its first block at hand and before any body is kept: may this
-     *  method, path and format go on? The request's `body` is not complete. On false, `*refusal`
+    /** Called with the first block of each request, before any body is kept, and with a later block
+     *  that continues nothing we know: may this method, path and format go on? The request's `body` is not complete. On false, `*refusal`
      *  (zeroed before the call) is sent and the body is not taken. */
     bool (*admit)(void *ctx, const estoc_request *req, estoc_answer *refusal);
     /** Make `*body` at least `need` bytes large and keep what is in it. False: no room now (5.03). */

@@ -386,6 +386,11 @@ estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d)
     return d->state;
 }
 
+bool estoc_dtls_recognised(const estoc_dtls *d)
+{
+    return d->verified && !d->stranger;
+}
+
 estoc_slice estoc_dtls_peer_cert(const estoc_dtls *d)
 {
     return d->verified ? estoc_blob_slice(d->cert) : estoc_slice_of(NULL, 0);

@@ -22,6 +22,7 @@ typedef struct estoc_dtls_context {
     uint32_t timeout_ms;
     char *host; /* client only; NULL: not checked */
     bool accept_ra;
+    bool let_strangers_in; /* server only */
 } estoc_dtls_context;
 
 typedef struct estoc_dtls_credentials {
@@ -41,7 +42,8 @@ struct estoc_dtls {
     SSL *ssl;
     estoc_dtls_out out; /* send is NULL while the address is not verified */
     estoc_dtls_state state;
-    bool verified;      /* who the peer is, by a complete handshake */
+    bool verified;      /* that the peer holds the key of its certificate: a complete handshake */
+    bool stranger;      /* and the certificate leads to no anchor: D4 */
     size_t message_max; /* 0 before */
     unsigned early;     /* records of the next epoch taken in during the handshake */
     estoc_blob cert;    /* the peer's */

@@ -34,6 +34,7 @@ typedef struct estoc_dtls_server_cfg {
     const estoc_blobs *anchors; /* client trust anchors; copied */
     size_t payload_max;         /* UDP payload bytes of the largest datagram; 208 and more (D7) */
     uint32_t timeout_ms;        /* first retransmission of a flight; X5 */
+    bool let_strangers_in; /* D4: who holds the key of any certificate gets through the handshake */
 } estoc_dtls_server_cfg;
 
 ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,
@@ -97,6 +98,9 @@ size_t estoc_dtls_message_max(const estoc_dtls *d);
 estoc_ms estoc_dtls_deadline(const estoc_dtls *d);
 estoc_dtls_state estoc_dtls_tick(estoc_dtls *d, estoc_ms now);
 estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d);
+/** Whether the peer's certificate leads to an anchor. Server: false at an open association that
+ *  `let_strangers_in` allowed, for all of its life; estoc_dtls_why tells the reason (D4).          */
+bool estoc_dtls_recognised(const estoc_dtls *d);
 /** Peer's leaf certificate, DER; empty before it is verified. Lives as long as the association. */
 estoc_slice estoc_dtls_peer_cert(const estoc_dtls *d);
 /** Client: check the server's chain again, against new anchors (K1; RFC 9148 section 9.1). */
@@ -104,7 +108,8 @@ ESTOC_MUST_USE estoc_err estoc_dtls_recheck(const estoc_dtls *d, const estoc_blo
                                             estoc_why *why);
 /** tls-unique of this connection.                     RFC 5929 section 3. @return 0; ESTOC_E_STATE */
 ESTOC_MUST_USE estoc_err estoc_dtls_unique(const estoc_dtls *d, estoc_buf out, size_t *len);
-/** Why a handshake failed, in one line ("certificate has expired"); "" if it did not. */
+/** Why a handshake failed, or the peer is not recognised, in one line ("certificate has expired");
+ *  else "".                                                                                        */
 const char *estoc_dtls_why(const estoc_dtls *d);
 /** Name of the cipher suite, for -v. */
 const char *estoc_dtls_cipher(const estoc_dtls *d);

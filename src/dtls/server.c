@@ -97,6 +97,7 @@ estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_ser
     s->context.server = true;
     s->context.payload_max = cfg->payload_max;
     s->context.timeout_ms = cfg->timeout_ms;
+    s->context.let_strangers_in = cfg->let_strangers_in;
     estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors};
     estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
     if (!err && (pthread_once(&once, make_secret) != 0 || !secret_made)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Whether the certificate a peer shows may pass, by the rules of estoc_chain_verify (crypto.h), with
- * the anchors parsed once for all associations. D1, D3, K1; RFC 5280 section 6, RFC 8422 section 5.
+ * the anchors parsed once for all associations. D1, D3, D4, K1; RFC 5280 section 6, RFC 8422 section 5.
  */
 #include <openssl/x509v3.h>
 
@@ -116,7 +116,13 @@ int estoc_dtls_verify(X509_STORE_CTX *store, void *arg)
     } else if (estoc_blob_copy(cert.der, &d->cert)) {
         good = refuse(store, d, leaf, X509_V_ERR_OUT_OF_MEM, "out of memory");
     } else {
-        good = judge(store, arg, d, &cert);
+        const estoc_dtls_context *c = arg;
+        good = judge(store, c, d, &cert);
+        if (good != 1 && c->let_strangers_in) { /* the reason stays in `why` */
+            d->stranger = true;
+            X509_STORE_CTX_set_error(store, X509_V_OK);
+            good = 1;
+        }
     }
     OPENSSL_free(der);
     return good;

@@ -138,22 +138,34 @@ static void take_root(estoc_conf_reading *r, const estoc_conf_key *k, void *to, 
     memcpy(to, value, len + 1);
 }
 
-static void take_level(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+/* One of several words, listed as in "a, b or c": the field gets its number, from 0. */
+static void take_word(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value,
+                      const char *words)
 {
-    static const struct {
-        const char *name;
-        estoc_level level;
-    } levels[] = {{"error", ESTOC_LOG_ERROR},
-                  {"warn", ESTOC_LOG_WARN},
-                  {"info", ESTOC_LOG_INFO},
-                  {"debug", ESTOC_LOG_DEBUG}};
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
-        if (strcmp(value, levels[i].name) == 0) {
-            *(estoc_level *)to = levels[i].level;
+    unsigned n = 0;
+    for (const char *at = words; *at != '\0'; n++) {
+        size_t len = strcspn(at, ", ");
+        if (strlen(value) == len && memcmp(at, value, len) == 0) {
+            *(unsigned *)to = n;
             return;
         }
+        at += len + strspn(at + len, ", ");
+        at += strncmp(at, "or ", 3) == 0 ? 3 : 0;
     }
-    estoc_conf_fault(r, "%s = %.40s: must be error, warn, info or debug", k->name, value);
+    estoc_conf_fault(r, "%s = %.40s: must be %s", k->name, value, words);
+}
+
+_Static_assert(ESTOC_LOG_ERROR == 0 && ESTOC_LOG_DEBUG == 3, "in this order");
+static void take_level(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    take_word(r, k, to, value, "error, warn, info or debug");
+}
+
+_Static_assert(ESTOC_REFUSE == 0 && ESTOC_ANSWER == 1, "in this order");
+static void take_unrecognised(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                              const char *value)
+{
+    take_word(r, k, to, value, "refuse or answer");
 }
 
 static void take_keys(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
@@ -207,6 +219,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "certificate",    take_path,   OF(server_chain),         0, 0},
     {ESTOC_CONF_SERVER, "key",            take_path,   OF(server_key),           0, 0},
     {ESTOC_CONF_SERVER, "client-anchors", take_path,   OF(client_anchors),       0, 0},
+    {ESTOC_CONF_SERVER, "unrecognised",   take_unrecognised, OF(unrecognised),   0, 0},
     {ESTOC_CONF_SERVER, "root",           take_root,   OF(root),                 0, 0},
     {ESTOC_CONF_SERVER, "log",            take_level,  OF(log_level),            0, 0},
     {ESTOC_CONF_SERVER, "mtu",            take_number, OF(mtu),                  256, 1500},

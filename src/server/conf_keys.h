@@ -36,7 +36,7 @@ struct estoc_conf_key {
     uint64_t min, max;
 };
 
-#define ESTOC_CONF_KEYS_MAX 32
+#define ESTOC_CONF_KEYS_MAX 64
 /** @return NULL past the last one */
 const estoc_conf_key *estoc_conf_key_at(size_t i);
 

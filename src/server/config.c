@@ -106,7 +106,7 @@ static void section_line(struct parser *p, char *line)
 
 static void unknown_key(struct parser *p, const char *name)
 {
-    char known[256] = "";
+    char known[384] = "";
     const estoc_conf_key *k;
     size_t n = 0;
     for (size_t i = 0; (k = estoc_conf_key_at(i)) != NULL; i++) {

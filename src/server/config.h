@@ -11,6 +11,9 @@
 #define ESTOC_LISTEN_MAX   8
 #define ESTOC_PROFILES_MAX 16
 
+/** What becomes of a client whose certificate leads to no anchor. */
+enum { ESTOC_REFUSE, ESTOC_ANSWER };
+
 /** A profile as the file gives it; section [profile NAME], or [profile] for the default. */
 typedef struct estoc_profile_conf {
     estoc_profile profile;
@@ -23,6 +26,7 @@ typedef struct estoc_config {
     size_t listen_n;
     unsigned workers;         /* 0: one per processor */
     uint32_t mtu;             /* IP packet bytes, 256 to 1500; default 1280 */
+    unsigned unrecognised;    /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */
     uint32_t idle_s;          /* D10; default 60 */
     uint32_t handshake_s;     /* a handshake must finish within; default 60 */
     uint32_t dtls_timeout_ms; /* X5; default 1000 */

@@ -111,11 +111,16 @@ static bool route_core(const estoc_request *req, estoc_route *route, estoc_answe
     return true;
 }
 
+bool estoc_route_is_core(const estoc_request *req)
+{
+    return req->path_n == 2 && is(req->path[0], ".well-known") && is(req->path[1], "core");
+}
+
 bool estoc_route_find(const estoc_generation *g, const estoc_request *req, estoc_route *route,
                       estoc_answer *refusal)
 {
     *route = (estoc_route){ESTOC_OP_NONE, NULL, ESTOC_FORMAT_NONE};
-    if (req->path_n == 2 && is(req->path[0], ".well-known") && is(req->path[1], "core")) {
+    if (estoc_route_is_core(req)) {
         return route_core(req, route, refusal);
     }
     const estoc_resource *r = find_resource(g, req, &route->served);

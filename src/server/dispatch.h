@@ -17,6 +17,7 @@ typedef struct estoc_route {
     uint16_t format;            /* of the answer */
 } estoc_route;
 
+bool estoc_route_is_core(const estoc_request *req);
 /** @param[out] refusal  filled when false is returned */
 bool estoc_route_find(const estoc_generation *g, const estoc_request *req, estoc_route *route,
                       estoc_answer *refusal);

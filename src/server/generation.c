@@ -72,7 +72,8 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
                                  .key = g->server_key,
                                  .anchors = &g->anchors,
                                  .payload_max = g->conf.mtu - IP_UDP_BYTES,
-                                 .timeout_ms = g->conf.dtls_timeout_ms};
+                                 .timeout_ms = g->conf.dtls_timeout_ms,
+                                 .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER};
     return estoc_dtls_server_new(&cfg, &g->dtls, why);
 }
 

@@ -26,17 +26,30 @@ static bool still_good(const estoc_session *s, estoc_answer *refusal)
     return false;
 }
 
+/* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). */
+static bool permit(const estoc_session *s, const estoc_request *req, estoc_route *route,
+                   estoc_answer *refusal)
+{
+    bool known = estoc_dtls_recognised(s->dtls);
+    if (!known && !estoc_route_is_core(req)) {
+        estoc_refuse(refusal, ESTOC_COAP_UNAUTHORIZED, "certificate not recognised");
+        return false;
+    }
+    return still_good(s, refusal) && estoc_route_find(s->generation, req, route, refusal);
+}
+
 static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     estoc_session *s = ctx;
     estoc_route route;
-    bool ok = still_good(s, refusal) && estoc_route_find(s->generation, req, &route, refusal);
+    bool ok = permit(s, req, &route, refusal);
     if (!ok) {
         char code[8];
         snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(refusal->code),
                  ESTOC_COAP_DETAIL(refusal->code));
         char peer[ESTOC_PATH_TEXT_MAX];
-        estoc_log(ESTOC_LOG_INFO, "coap", "peer",
+        /* strangers have their line already, and do not fill the log with more */
+        estoc_log(estoc_dtls_recognised(s->dtls) ? ESTOC_LOG_INFO : ESTOC_LOG_DEBUG, "coap", "peer",
                   estoc_path_text(&s->entry.path, peer, sizeof peer), "result", "refused", "code",
                   code, "why", (const char *)refusal->body.ptr, NULL);
     }
@@ -165,9 +178,11 @@ static bool opened(estoc_session *s)
         estoc_name_text(cert.subject, text);
     }
     char peer[ESTOC_PATH_TEXT_MAX];
-    estoc_log(ESTOC_LOG_DEBUG, "dtls", "peer", estoc_path_text(&s->entry.path, peer, sizeof peer),
-              "result", "open", "subject", s->open->subject, "cipher", estoc_dtls_cipher(s->dtls),
-              NULL);
+    bool known = estoc_dtls_recognised(s->dtls);
+    estoc_log(known ? ESTOC_LOG_DEBUG : ESTOC_LOG_WARN, "dtls", "peer",
+              estoc_path_text(&s->entry.path, peer, sizeof peer), "result",
+              known ? "open" : "unrecognised", "subject", s->open->subject, "cipher",
+              estoc_dtls_cipher(s->dtls), "why", known ? NULL : estoc_dtls_why(s->dtls), NULL);
     return true;
 }
 
@@ -299,7 +314,7 @@ static void serve(estoc_session *s, estoc_ms now)
     const estoc_request *req = estoc_responder_request(&s->open->responder);
     estoc_answer answer = {0};
     s->asked_at = now;
-    if (still_good(s, &answer) && estoc_route_find(s->generation, req, &s->route, &answer)) {
+    if (permit(s, req, &s->route, &answer)) {
         estoc_err err;
         if (req->method == ESTOC_COAP_POST) {
             err = ask_authority(s, req);

@@ -91,6 +91,19 @@ void peer_raw(peer *p, const void *bytes, size_t len);
 /** close_notify. */
 void peer_close(peer *p);
 
+/** Offsets in a ClientHello alone in its record, without session ID and cookie. */
+enum {
+    AT_RECORD_SEQ = 5,
+    AT_RECORD_LEN = 11,
+    AT_MESSAGE_LEN = 14,
+    AT_MESSAGE_SEQ = 17,
+    AT_FRAGMENT_OFFSET = 19,
+    AT_FRAGMENT_LEN = 22,
+    AT_RANDOM = 27,
+    AT_SESSION = 59,
+    AT_COOKIE = 60,
+    AT_SUITES = 61
+};
 /** The first ClientHello OpenSSL would send; no socket involved. @return its length */
 size_t client_hello(uint8_t *bytes, size_t room);
 /** The same ClientHello with a cookie in it. */

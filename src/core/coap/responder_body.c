@@ -92,15 +92,24 @@ static void add_block(estoc_responder *r, const estoc_incoming *in)
     raise(r, in, body, len);
 }
 
+/* Whether the owner lets it go on. False: it has been answered why not. */
+static bool admitted(estoc_responder *r, const estoc_incoming *in)
+{
+    estoc_answer refusal = {0};
+    if (r->cfg.ops->admit(r->cfg.ctx, &in->req, &refusal)) {
+        return true;
+    }
+    (void)estoc_rsp_respond(r, &in->asked, &refusal);
+    if (refusal.owner != NULL) {
+        r->cfg.ops->answer_put(r->cfg.ctx, refusal.owner);
+    }
+    return false;
+}
+
 /* A request that is new: its only or its first message. */
 static void begin(estoc_responder *r, const estoc_incoming *in)
 {
-    estoc_answer refusal = {0};
-    if (!r->cfg.ops->admit(r->cfg.ctx, &in->req, &refusal)) {
-        (void)estoc_rsp_respond(r, &in->asked, &refusal);
-        if (refusal.owner != NULL) {
-            r->cfg.ops->answer_put(r->cfg.ctx, refusal.owner);
-        }
+    if (!admitted(r, in)) {
         return;
     }
     if (!in->key_fits) {
@@ -180,7 +189,7 @@ static void later_block(estoc_responder *r, const estoc_incoming *in)
         answer_again(r, in, s);
     } else if (has_block(r, in)) {
         estoc_rsp_continue(r, &in->asked);
-    } else { /* RFC 7959 section 2.9.2 */
+    } else if (admitted(r, in)) { /* RFC 7959 section 2.9.2 */
         refuse(r, in, ESTOC_COAP_INCOMPLETE, "earlier blocks are missing, start again");
     }
 }
@@ -193,7 +202,7 @@ static void block_of_answer(estoc_responder *r, const estoc_incoming *in)
         answer_again(r, in, s);
     } else if (in->req.method == ESTOC_COAP_GET) {
         begin(r, in); /* from a fresh answer, whose ETag tells if it is another: B3 */
-    } else {
+    } else if (admitted(r, in)) {
         refuse(r, in, ESTOC_COAP_INCOMPLETE, "no answer is kept, send the request again");
     }
 }

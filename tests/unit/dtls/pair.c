@@ -295,7 +295,8 @@ static void make_server(pair *p)
                                  .key = p->server_id->key,
                                  .anchors = &anchors,
                                  .payload_max = p->payload_max,
-                                 .timeout_ms = p->timeout_ms};
+                                 .timeout_ms = p->timeout_ms,
+                                 .let_strangers_in = p->let_strangers_in};
     assert_int_equal(estoc_dtls_server_new(&cfg, &p->server, &why), 0);
     assert_int_equal(estoc_dtls_listener_new(p->server, &p->listener), 0);
     estoc_blobs_free(&chain);

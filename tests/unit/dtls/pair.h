@@ -55,7 +55,7 @@ typedef struct pair {
     const credential *server_id, *server_chain, *server_anchor;
     const credential *client_id, *client_chain, *client_anchor;
     const char *host;
-    bool accept_ra;
+    bool accept_ra, let_strangers_in;
     size_t payload_max;
     uint32_t timeout_ms;
     /* NULL, or: whether this datagram, the n-th of its way from 1 on, arrives */

@@ -110,6 +110,61 @@ static void explicit_curve(void **state)
                    "certificate malformed, or its key is of a kind not supported (CN=dev)");
 }
 
+/* D4: through the handshake, and marked, with the reason. */
+static void let_in(pair *p, const char *why)
+{
+    p->let_strangers_in = true;
+    pair_open(p);
+    assert_string_equal(estoc_dtls_why(p->s), why);
+    assert_int_equal(estoc_dtls_recognised(p->s), why[0] == '\0');
+    assert_true(estoc_slice_eq(estoc_dtls_peer_cert(p->s), estoc_blob_slice(p->client_id->cert)));
+    expect_alive(p);
+    assert_int_equal(estoc_dtls_recognised(p->s), why[0] == '\0');
+    pair_free(p);
+}
+
+static void strangers(void **state)
+{
+    (void)state;
+    const struct {
+        cert_cfg cfg;
+        const char *why;
+    } cases[] = {
+        {{.cn = "dev", .issuer = &other_ca}, "unable to get local issuer certificate (CN=dev)"},
+        {{.cn = "dev"}, "self-signed certificate (CN=dev)"},
+        {{.cn = "dev", .issuer = &ca, .from_s = -7200, .until_s = -60},
+         "certificate has expired (CN=dev)"},
+        {{.cn = "dev", .issuer = &ca, .eku = "serverAuth"},
+         "unsuitable certificate purpose (CN=dev)"},
+        {{.cn = "dev", .issuer = &ca, .key_usage = "keyAgreement"},
+         "key usage does not allow digital signatures (CN=dev)"},
+        {{.cn = "dev", .issuer = &ca}, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        credential c = cred_new(&cases[i].cfg);
+        pair *p = pair_new();
+        p->client_id = &c;
+        let_in(p, cases[i].why);
+        cred_free(&c);
+    }
+}
+
+/* Without a certificate, or with one that cannot be read, nobody is let in. */
+static void no_strangers(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->client_id = NULL;
+    p->let_strangers_in = true;
+    refused(p, "no certificate");
+    credential c = cred_new(&(cert_cfg){.cn = "dev", .issuer = &ca, .explicit_curve = true});
+    p = pair_new();
+    p->client_id = &c;
+    p->let_strangers_in = true;
+    refused(p, "certificate malformed, or its key is of a kind not supported (CN=dev)");
+    cred_free(&c);
+}
+
 static void weak_signature(void **state)
 {
     (void)state;
@@ -370,6 +425,8 @@ int main(void)
         cmocka_unit_test(purpose),
         cmocka_unit_test(explicit_curve),
         cmocka_unit_test(explicit_curve_of_issuer),
+        cmocka_unit_test(strangers),
+        cmocka_unit_test(no_strangers),
         cmocka_unit_test(weak_signature),
         cmocka_unit_test(key_kinds),
         cmocka_unit_test(intermediate),

@@ -87,6 +87,7 @@ static void assert_defaults(void)
     assert_string_equal(c.listen[0], "[::]:5684");
     assert_int_equal(c.workers, 0);
     assert_int_equal(c.mtu, 1280);
+    assert_int_equal(c.unrecognised, ESTOC_REFUSE);
     assert_int_equal(c.idle_s, 60);
     assert_int_equal(c.handshake_s, 60);
     assert_int_equal(c.dtls_timeout_ms, 1000);
@@ -156,6 +157,7 @@ static void every_key(void **state)
                  "certificate = a/b.pem\n"
                  "key=/etc/key.pem\n"
                  "client-anchors: anchors ; inih takes a colon, too\n"
+                 "unrecognised = answer\n"
                  "root = e\n"
                  "log = debug\n"
                  "mtu = 256\n"
@@ -182,6 +184,7 @@ static void every_key(void **state)
     assert_path(c.server_chain, "a/b.pem");
     assert_string_equal(c.server_key, "/etc/key.pem");
     assert_path(c.client_anchors, "anchors");
+    assert_int_equal(c.unrecognised, ESTOC_ANSWER);
     assert_string_equal(c.root, "e");
     assert_int_equal(c.log_level, ESTOC_LOG_DEBUG);
     assert_int_equal(c.mtu, 256);
@@ -306,6 +309,10 @@ static void each_fault(void **state)
         {"[server]\nlisten = 1111111111111111111111111111111111111111111111111111111111111.1:1\n",
          2, "must be ADDRESS:PORT"},
         {"[server]\nlog = loud\n", 2, "must be error, warn, info or debug"},
+        {"[server]\nlog = or\n", 2, "must be error, warn, info or debug"},
+        {"[server]\nlog = inf\n", 2, "must be error, warn, info or debug"},
+        {"[server]\nlog = information\n", 2, "must be error, warn, info or debug"},
+        {"[server]\nunrecognised =\n", 2, "must be refuse or answer"},
         {"[server]\nroot = a/b\n", 2, "must be one path segment"},
         {"[server]\nroot = .well-known\n", 2, "must be one path segment"},
         {"[server]\nroot = sen\n", 2, "must be one path segment"},

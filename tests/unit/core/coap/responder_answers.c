@@ -268,7 +268,11 @@ static void post_answer_gone(void **state)
     (void)state;
     const char *gone = "ACK 1 4.08 \"no answer is kept, send the request again\"";
     ask_expect("CON 1 POST /a ct=286 2:1/0/64", gone);
-    assert_int_equal(rig.admitted, 0);
+    assert_int_equal(rig.raised, 0);
+    rig.refuse = "not recognised"; /* D4: who may not ask is told so */
+    rig.refuse_code = ESTOC_COAP_UNAUTHORIZED;
+    ask_expect("CON 11 POST /a ct=286 2:1/0/64", "ACK 11 4.01 \"not recognised\"");
+    rig.refuse = NULL;
     ask("CON 2 POST /a ct=286 2:0/0/64 +10");
     owner_says(CHANGED, 200);
     expect("ACK 2 2.04 etag=# ct=281 2:0/1/64 +64");

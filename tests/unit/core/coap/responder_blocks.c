@@ -162,7 +162,12 @@ static void gaps(void **state)
     (void)state;
     ask_expect("CON 1 POST /a 1:1/1/64 +64", "ACK 1 4.08 1:1/0/64 " MISSING);
     ask_expect("CON 2 POST /a 1:5/0/64 +10", "ACK 2 4.08 1:5/0/64 " MISSING);
-    assert_int_equal(rig.admitted, 0);
+    assert_int_equal(rig.raised, 0);
+    rig.refuse = "not recognised"; /* D4: who may not ask is told so */
+    rig.refuse_code = ESTOC_COAP_UNAUTHORIZED;
+    ask_expect("CON 11 POST /a 1:1/1/64 +64", "ACK 11 4.01 1:1/0/64 \"not recognised\"");
+    assert_int_equal(rig.bodies, 0);
+    rig.refuse = NULL;
     ask_expect("CON 3 POST /a 1:0/1/64 +64", "ACK 3 2.31 1:0/1/64");
     ask_expect("CON 4 POST /a 1:2/1/64 +64", "ACK 4 4.08 1:2/0/64 " MISSING);
     ask_expect("CON 5 POST /a 1:2/0/64 +10", "ACK 5 4.08 1:2/0/64 " MISSING);
