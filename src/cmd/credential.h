@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * A device's credential in files: PREFIX.crt (its certificate, then intermediates), PREFIX.key and
- * PREFIX.ta (trust anchors). A pair is replaced so that a run killed at any point leaves, after
- * recover(), one usable pair: the old one or the new one (K2).
+ * PREFIX.ta (trust anchors). The pair is replaced in one step, so that whoever opens it at any moment,
+ * and after a run that was killed or a power cut, finds the old pair or the new one, whole (K2):
  *
- * On the way: PREFIX.key.new and PREFIX.csr.new are written before the request is sent, so that a
- * later run repeats the identical request (RFC 9148 section 4.7); PREFIX.crt.new, once it exists, is
- * complete, and the pair is only copied to its place from there.
+ *   PREFIX.crt, PREFIX.key   links through PREFIX.d/now
+ *   PREFIX.d/now             a link to the folder `a` or `b` beside it; the one thing that is replaced
+ *   PREFIX.d/a, PREFIX.d/b   key, crt; the folder that is not `now` is where a new pair is prepared:
+ *                            key and csr before the request leaves, so that a later run repeats the
+ *                            identical request (RFC 9148 section 4.7), then crt. What has csr is on
+ *                            its way; csr goes once the pair is in place
+ *   PREFIX.d/lock            held while a run is at work
+ *
+ * A pair of plain files, such as `estocd device` makes, is moved into this form before the first
+ * request is sent for it.
  */
 #ifndef ESTOC_CREDENTIAL_H
 #define ESTOC_CREDENTIAL_H
@@ -25,14 +32,16 @@ bool estoc_key_matches(const estoc_key *key, estoc_slice cert_der);
 ESTOC_MUST_USE estoc_err estoc_credential_load(const char *cert_path, const char *key_path,
                                                estoc_blobs *chain, estoc_key **key, estoc_why *why);
 
-/** Finish what an interrupted run began, or put aside what it left unusable.
+/** Make PREFIX.d and hold its lock until the process ends.
+ *  @return 0; ESTOC_E_BUSY (another run is at work); ESTOC_E_FILE; with `why` filled               */
+ESTOC_MUST_USE estoc_err estoc_credential_lock(const char *prefix, estoc_why *why);
+/** Finish what an interrupted run began, or clear away what it left unusable.
  *  @return 0; ESTOC_E_FILE                                                                         */
 ESTOC_MUST_USE estoc_err estoc_credential_recover(const char *prefix, estoc_why *why);
-/** The request of an earlier run that got no certificate, and the new key made for it (NULL if it
- *  was for the present key). The caller frees both.
+/** The request of an earlier run that got no certificate, and the key it is for. The caller frees both.
  *  @return whether there is one                                                                    */
 bool estoc_credential_pending(const char *prefix, estoc_key **key, estoc_blob *csr);
-/** Keep a new key (NULL: the present one stays) and the request about to be sent.
+/** Keep a key (NULL: the present one, once more) and the request about to be sent for it.
  *  @return 0; ESTOC_E_FILE with `why` filled                                                       */
 ESTOC_MUST_USE estoc_err estoc_credential_prepare(const char *prefix, const estoc_key *key,
                                                   estoc_slice csr, estoc_why *why);

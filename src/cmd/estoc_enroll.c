@@ -148,10 +148,9 @@ static bool take_pending(struct run *r, estoc_key_kind kind)
     if (!estoc_credential_pending(r->opt->out, &key, &csr)) {
         return false;
     }
-    bool fits = r->opt->same_key
-                    ? key == NULL && estoc_request_same(estoc_blob_slice(csr), &r->plan, r->id.key)
-                    : key != NULL && estoc_key_kind_of(key) == kind &&
-                          estoc_request_same(estoc_blob_slice(csr), &r->plan, key);
+    bool present = r->id.chain.n > 0 && estoc_key_matches(key, estoc_blob_slice(r->id.chain.at[0]));
+    bool fits = present == r->opt->same_key && estoc_key_kind_of(key) == kind &&
+                estoc_request_same(estoc_blob_slice(csr), &r->plan, key);
     if (!fits) {
         estoc_key_free(key);
         estoc_blob_free(&csr);
@@ -373,13 +372,16 @@ static int choose_files(estoc_options *opt, bool renew, char path[3][ESTOC_PATH_
                          "where to keep the credential? give --out PREFIX, for PREFIX.crt, "
                          "PREFIX.key and PREFIX.ta");
     }
-    if (estoc_credential_recover(opt->out, &why)) {
-        return estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s", why.text);
-    }
     if (estoc_credential_path(opt->out, ".crt", path[0]) ||
         estoc_credential_path(opt->out, ".key", path[1]) ||
         estoc_credential_path(opt->out, ".ta", path[2])) {
         return estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s: too long a path", opt->out);
+    }
+    estoc_err err = estoc_credential_lock(opt->out, &why);
+    err = err ? err : estoc_credential_recover(opt->out, &why);
+    if (err) {
+        return estoc_say(opt->command, err == ESTOC_E_BUSY ? ESTOC_EXIT_LATER : ESTOC_EXIT_LOCAL,
+                         "%s", why.text);
     }
     if (opt->same_key && opt->key != NULL) {
         return estoc_say(opt->command, ESTOC_EXIT_LOCAL,

@@ -128,6 +128,28 @@ bool estoc_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+estoc_err estoc_file_link(const char *target, const char *path)
+{
+    char temp[4096];
+    int n = snprintf(temp, sizeof temp, "%s.new", path);
+    if (n < 0 || (size_t)n >= sizeof temp) {
+        return ESTOC_E_FILE;
+    }
+    (void)unlink(temp); /* of a run that was killed */
+    if (symlink(target, temp) != 0 || rename(temp, path) != 0) {
+        return ESTOC_E_FILE;
+    }
+    return sync_folder(path);
+}
+
+estoc_err estoc_file_remove(const char *path)
+{
+    if (unlink(path) != 0) {
+        return errno == ENOENT ? ESTOC_OK : ESTOC_E_FILE;
+    }
+    return sync_folder(path);
+}
+
 estoc_err estoc_path_join(char *out, size_t cap, const char *dir, const char *name)
 {
     size_t len = strlen(dir);

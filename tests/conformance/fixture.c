@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -302,4 +303,17 @@ unsigned issued(const fixture *f)
         lines++;
     }
     return lines;
+}
+
+void check_pair(const fixture *f, const char *prefix)
+{
+    struct stat st;
+    X509 *cert = cert_read(path_in(f, "%s.crt", prefix));
+    EVP_PKEY *key = key_read(path_in(f, "%s.key", prefix));
+    assert_int_equal(X509_check_private_key(cert, key), 1);
+    assert_true(chains_to(cert, path_in(f, "%s.ta", prefix)));
+    assert_int_equal(stat(path_in(f, "%s.key", prefix), &st), 0);
+    assert_int_equal(st.st_mode & 077, 0);
+    X509_free(cert);
+    EVP_PKEY_free(key);
 }

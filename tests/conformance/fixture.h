@@ -86,6 +86,9 @@ void run_as(output *o, const fixture *f, const char *name, const char *command, 
 
 /** How many certificates `estocd list` shows. */
 unsigned issued(const fixture *f);
+/** A usable pair: key and certificate belong together, the key is its owner's alone, and the
+ *  certificate leads to the anchor kept with them.                                                */
+void check_pair(const fixture *f, const char *prefix);
 size_t read_file(const char *file, char *text, size_t room);
 void write_file(const char *file, const void *bytes, size_t len, const char *mode);
 

@@ -91,6 +91,28 @@ static void there_and_back(void **state)
     assert_int_equal(entries(), 1);
 }
 
+static void links(void **state)
+{
+    (void)state;
+    char to[16];
+    put("a file", 0600);
+    for (int i = 0; i < 2; i++) { /* a file is replaced, and so is a link */
+        assert_int_equal(estoc_file_link(i == 0 ? "one" : "other", path), 0);
+        ssize_t n = readlink(path, to, sizeof to);
+        assert_int_equal(n, i == 0 ? 3 : 5);
+        assert_memory_equal(to, i == 0 ? "one" : "other", (size_t)n);
+        assert_int_equal(entries(), 1);
+    }
+    assert_int_equal(estoc_file_link("one", "/nonexistent/link"), ESTOC_E_FILE);
+    static char endless[5000];
+    memset(endless, 'x', sizeof endless - 1);
+    assert_int_equal(estoc_file_link("one", endless), ESTOC_E_FILE);
+    assert_int_equal(estoc_file_remove(path), 0);
+    assert_int_equal(entries(), 0);
+    assert_int_equal(estoc_file_remove(path), 0);
+    assert_int_equal(estoc_file_remove("/proc/self/stat"), ESTOC_E_FILE);
+}
+
 static void modes(void **state)
 {
     (void)state;
@@ -239,6 +261,7 @@ int main(void)
     /* clang-format off */
     const struct CMUnitTest tests[] = {
         {"a file is written and read",                  there_and_back, make_folder, drop_folder, NULL},
+        {"links replace files, and are removed",        links, make_folder, drop_folder, NULL},
         {"the mode does not depend on the umask",       modes, make_folder, drop_folder, NULL},
         {"sizes, and the limit to a byte",              sizes, make_folder, drop_folder, NULL},
         {"a file without end stops at the limit",       endless_file, NULL, NULL, NULL},
