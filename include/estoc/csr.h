@@ -49,6 +49,9 @@ bool estoc_sig_fits_key(estoc_sig_kind sig, estoc_key_kind key);
  *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_TRUNCATED; ESTOC_E_LIMIT                                   */
 ESTOC_MUST_USE estoc_err estoc_name_check(estoc_slice name_der);
 bool estoc_name_is_empty(estoc_slice name_der);
+/** Whether this is what a subjectAltName may hold: GeneralNames, one at least, none empty or of
+ *  characters that have no place in it.                              RFC 5280 section 4.2.1.6 */
+bool estoc_san_good(estoc_slice general_names_der);
 
 /** A parsed request. Slices point into the input. Absent parts are empty. */
 typedef struct estoc_csr {

@@ -88,13 +88,16 @@ static int enroll(int argc, char **argv)
 
 static int renew(int argc, char **argv)
 {
-    static const estoc_manual m = {"renew", "replace a certificate before it ends",
-                                   "Renews the pair in PREFIX, which also is what the server knows "
-                                   "you by: the same subject and\n"
-                                   "names, a new key unless --same-key. The old pair stays until "
-                                   "the new one is complete.\n" WHERE,
-                                   "  estoc renew coaps://est.example --out op",
-                                   ESTOC_TAKES_PREFIX | ESTOC_TAKES_SAME_KEY};
+    static const estoc_manual m = {
+        "renew", "replace a certificate before it ends",
+        "Renews the pair in PREFIX, which also is what the server knows you by: the same subject "
+        "and\n"
+        "names, a new key unless --same-key. --subject and --san ask for others\n"
+        "(ChangeSubjectName), which the server may refuse. The old pair stays until the new one "
+        "is\n"
+        "complete.\n" WHERE,
+        "  estoc renew coaps://est.example --out op",
+        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_SAME_KEY};
     return run(&m, estoc_cmd_renew, argc, argv);
 }
 

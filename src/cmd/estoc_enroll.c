@@ -10,7 +10,7 @@
 #include "credential.h"
 #include "estoc.h"
 #include "output.h"
-#include "request.h"
+#include "plan.h"
 #include "text.h"
 
 struct run {
@@ -21,8 +21,7 @@ struct run {
     estoc_anchors anchors; /* what /crts returned */
     estoc_key *key;        /* new, or NULL with --same-key */
     estoc_blob csr;
-    uint8_t subject[1024], san[1024];
-    estoc_request_plan plan;
+    estoc_plan plan;
 };
 
 static int local(const struct run *r, const char *what, const char *why)
@@ -33,48 +32,6 @@ static int local(const struct run *r, const char *what, const char *why)
 static estoc_key *key_of(const struct run *r)
 {
     return r->key != NULL ? r->key : r->id.key;
-}
-
-/* ---- what the request says ---- */
-
-static int plan_subject(struct run *r)
-{
-    estoc_cert cert;
-    size_t len = 0;
-    if (r->opt->subject != NULL) {
-        if (estoc_name_build(r->opt->subject, (estoc_buf){r->subject, sizeof r->subject}, &len)) {
-            return local(r, r->opt->subject, "not a name; write --subject CN=device-1,O=Example");
-        }
-        r->plan.subject = estoc_slice_of(r->subject, len);
-        return ESTOC_EXIT_DONE;
-    }
-    if (r->id.chain.n == 0) {
-        return local(r, "no subject", "give --subject, or --cert and --key to take it from");
-    }
-    if (estoc_cert_parse(&cert, estoc_blob_slice(r->id.chain.at[0]))) {
-        return local(r, r->opt->cert, "the certificate cannot be read; give --subject");
-    }
-    r->plan.subject = cert.subject;
-    if (r->renew) { /* E4: the same subject and the same names */
-        r->plan.san = cert.san;
-    }
-    return ESTOC_EXIT_DONE;
-}
-
-static int plan_names(struct run *r)
-{
-    estoc_why why = {""};
-    size_t len = 0;
-    if (r->opt->san.n == 0) {
-        return ESTOC_EXIT_DONE;
-    }
-    estoc_err err = estoc_san_build(r->opt->san.at, r->opt->san.n,
-                                    (estoc_buf){r->san, sizeof r->san}, &len, &why);
-    if (err) {
-        return local(r, "names", why.text[0] != '\0' ? why.text : estoc_err_text(err));
-    }
-    r->plan.san = estoc_slice_of(r->san, len);
-    return ESTOC_EXIT_DONE;
 }
 
 /* ---- /crts ---- */
@@ -150,7 +107,7 @@ static bool take_pending(struct run *r, estoc_key_kind kind)
     }
     bool present = r->id.chain.n > 0 && estoc_key_matches(key, estoc_blob_slice(r->id.chain.at[0]));
     bool fits = present == r->opt->same_key && estoc_key_kind_of(key) == kind &&
-                estoc_request_same(estoc_blob_slice(csr), &r->plan, key);
+                estoc_request_same(estoc_blob_slice(csr), &r->plan.request, key);
     if (!fits) {
         estoc_key_free(key);
         estoc_blob_free(&csr);
@@ -166,7 +123,9 @@ static estoc_err make_request(struct run *r, estoc_key_kind kind)
     uint8_t der[ESTOC_CSR_MAX];
     size_t len = 0;
     estoc_err err = r->opt->same_key ? ESTOC_OK : estoc_key_generate(kind, &r->key);
-    err = err ? err : estoc_request_build(&r->plan, key_of(r), (estoc_buf){der, sizeof der}, &len);
+    err =
+        err ? err
+            : estoc_request_build(&r->plan.request, key_of(r), (estoc_buf){der, sizeof der}, &len);
     return err ? err : estoc_blob_copy(estoc_slice_of(der, len), &r->csr);
 }
 
@@ -234,7 +193,7 @@ static size_t order_chain(const estoc_blobs *pool, estoc_slice *chain)
 
 static void note_names(const struct run *r, const estoc_cert *cert)
 {
-    if (!estoc_name_is_empty(r->plan.subject) && !estoc_slice_eq(cert->subject, r->plan.subject)) {
+    if (!estoc_name_is_empty(r->plan.wanted) && !estoc_slice_eq(cert->subject, r->plan.wanted)) {
         (void)estoc_say(r->opt->command, 0,
                         "note: the certificate has another subject than was asked for");
     }
@@ -352,8 +311,7 @@ static int converse(struct run *r)
 static int run(struct run *r)
 {
     int code = estoc_identity_load(r->opt, &r->id);
-    code = code ? code : plan_subject(r);
-    code = code ? code : plan_names(r);
+    code = code ? code : estoc_plan_begin(&r->plan, r->opt, &r->id, r->renew);
     code = code ? code : converse(r);
     estoc_talk_close(r->talk);
     estoc_anchors_free(&r->anchors);

@@ -110,23 +110,49 @@ estoc_err estoc_request_build(const estoc_request_plan *plan, estoc_key *key, es
     }
     estoc_csr_plan csr = {.subject = plan->subject,
                           .spki = estoc_slice_of(spki, spki_len),
-                          .extensions = estoc_slice_of(extensions, extensions_len)};
+                          .extensions = estoc_slice_of(extensions, extensions_len),
+                          .more_attributes = plan->attributes};
     estoc_signer signer = estoc_key_signer(key);
     return estoc_csr_build(&csr, &signer, out, len);
+}
+
+/* How many attributes there are; each of `list` must be among those of `in`. */
+static bool attributes_within(estoc_slice list, estoc_slice in, size_t *n)
+{
+    estoc_reader r = estoc_reader_of(list);
+    estoc_der one, other = {0};
+    *n = 0;
+    while (estoc_reader_left(&r) > 0 && estoc_der_next(&r, &one)) {
+        estoc_reader all = estoc_reader_of(in);
+        bool found = false;
+        while (!found && estoc_reader_left(&all) > 0 && estoc_der_next(&all, &other)) {
+            found = estoc_slice_eq(other.whole, one.whole);
+        }
+        if (!found) {
+            return false;
+        }
+        (*n)++;
+    }
+    return r.err == ESTOC_OK;
 }
 
 bool estoc_request_same(estoc_slice der, const estoc_request_plan *plan, const estoc_key *key)
 {
     static const uint8_t empty_name[] = {0x30, 0x00};
-    uint8_t spki[ESTOC_SPKI_MAX];
-    size_t spki_len = 0;
+    uint8_t spki[ESTOC_SPKI_MAX], extensions[ESTOC_CSR_MAX / 2];
+    size_t spki_len = 0, extensions_len = 0, wanted = 0, has = 0;
     estoc_csr csr;
     if (estoc_csr_parse(&csr, der) ||
-        estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len)) {
+        estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len) ||
+        build_extensions(plan, (estoc_buf){extensions, sizeof extensions}, &extensions_len) ||
+        !attributes_within(plan->attributes, csr.attributes, &wanted) ||
+        !attributes_within(csr.attributes, csr.attributes, &has)) {
         return false;
     }
     estoc_slice subject =
         plan->subject.len > 0 ? plan->subject : estoc_slice_of(empty_name, sizeof empty_name);
-    return estoc_slice_eq(csr.subject, subject) && estoc_slice_eq(csr.san, plan->san) &&
+    return estoc_slice_eq(csr.subject, subject) &&
+           estoc_slice_eq(csr.extensions, estoc_slice_of(extensions, extensions_len)) &&
+           has == wanted + (extensions_len > 0) &&
            estoc_slice_eq(csr.spki.der, estoc_slice_of(spki, spki_len));
 }

@@ -11,8 +11,9 @@
 
 /** What a request is to say. All slices are the caller's. */
 typedef struct estoc_request_plan {
-    estoc_slice subject; /* Name DER; may be an empty Name */
-    estoc_slice san;     /* GeneralNames DER, or empty */
+    estoc_slice subject;    /* Name DER; may be an empty Name */
+    estoc_slice san;        /* GeneralNames DER, or empty */
+    estoc_slice attributes; /* further Attributes, DER one after another, or empty */
 } estoc_request_plan;
 
 /** GeneralNames from texts: `dns:NAME`, `ip:ADDRESS`, `uri:URI`, `email:ADDRESS`; without a prefix an

@@ -178,16 +178,6 @@ static void take_keys(estoc_conf_reading *r, const estoc_conf_key *k, void *to, 
     *(unsigned *)to = bits;
 }
 
-static void take_yes(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
-{
-    bool yes = strcmp(value, "yes") == 0;
-    if (!yes && strcmp(value, "no") != 0) {
-        estoc_conf_fault(r, "%s = %.40s: must be yes or no", k->name, value);
-        return;
-    }
-    *(bool *)to = yes;
-}
-
 static void take_attributes(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                             const char *value)
 {
@@ -205,6 +195,26 @@ static void take_attributes(estoc_conf_reading *r, const estoc_conf_key *k, void
         return;
     }
     conf->profile.attributes = estoc_slice_of(conf->attributes, len);
+}
+
+static void take_either(estoc_conf_reading *r, const estoc_conf_key *k, bool *to, const char *value,
+                        const char *yes, const char *no)
+{
+    if (strcmp(value, no) != 0 && strcmp(value, yes) != 0) {
+        estoc_conf_fault(r, "%s = %.40s: must be %s or %s", k->name, value, yes, no);
+        return;
+    }
+    *to = strcmp(value, yes) == 0;
+}
+
+static void take_yes(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    take_either(r, k, to, value, "yes", "no");
+}
+
+static void take_names(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    take_either(r, k, to, value, "any", "own");
 }
 
 #define SECOND UINT64_C(1000)
@@ -236,6 +246,8 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
     {ESTOC_CONF_PROFILE, "validity",   take_time,       OF_PROFILE(profile.validity_s), SECOND, 100 * YEAR},
     {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
+    {ESTOC_CONF_PROFILE, "names",      take_names,      OF_PROFILE(profile.any_names), 0, 0},
+    {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
     {ESTOC_CONF_PROFILE, "keygen",     take_yes,        OF_PROFILE(profile.keygen), 0, 0},
     {ESTOC_CONF_PROFILE, "attributes", take_attributes, 0,                        0, 0},
 };

@@ -16,6 +16,8 @@ typedef struct estoc_profile {
     uint32_t validity_s; /* at most: a certificate never outlives the CA's */
     unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
     bool keygen;         /* private keys are made here, for devices that ask (E5) */
+    bool any_names;         /* /sen grants the names asked for, not just the client's own (X10) */
+    bool change_subject;    /* /sren grants a ChangeSubjectName (E4) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
 

@@ -224,6 +224,7 @@ static void decide(estoc_desk *d, estoc_job *j)
     const estoc_petition p = {j->op, j->profile, &client, &d->issuer, j->csr};
     j->err = estoc_policy_grant(&p, &grant, &j->ruling);
     if (!j->err) {
+        estoc_name_text(grant.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
         decide_granted(d, j, &p, &grant);
     }
 }

@@ -1,105 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "policy.h"
-
-#define NAMES_MAX 64 /* alternative names of a request */
-
-static estoc_err refuse(estoc_ruling *why, estoc_err err, const char *rule, const char *text)
-{
-    *why = (estoc_ruling){rule, text};
-    return err;
-}
-
-/* ------------------------------------------------------------------------- subject and alternatives */
-
-/* The next RDN of a Name that estoc_name_check has passed: its one attribute. */
-static estoc_slice next_rdn(estoc_reader *r, estoc_slice *type)
-{
-    estoc_der value;
-    estoc_reader set = estoc_der_enter(r, ESTOC_DER_SET);
-    estoc_reader pair = estoc_der_enter(&set, ESTOC_DER_SEQUENCE);
-    *type = estoc_der_expect(&pair, ESTOC_DER_OID);
-    estoc_der_next(&pair, &value);
-    return value.value;
-}
-
-/* The same attributes with the same bytes. The kind of string may differ, as libraries choose it
- * differently; the three kinds allowed write the same characters in the same bytes. */
-static bool same_name(estoc_slice a, estoc_slice b)
-{
-    estoc_reader outer_a = estoc_reader_of(a);
-    estoc_reader outer_b = estoc_reader_of(b);
-    estoc_reader ra = estoc_der_enter(&outer_a, ESTOC_DER_SEQUENCE);
-    estoc_reader rb = estoc_der_enter(&outer_b, ESTOC_DER_SEQUENCE);
-    while (!ra.err && !rb.err && estoc_reader_left(&ra) > 0 && estoc_reader_left(&rb) > 0) {
-        estoc_slice type_a, type_b;
-        estoc_slice value_a = next_rdn(&ra, &type_a);
-        estoc_slice value_b = next_rdn(&rb, &type_b);
-        if (!estoc_slice_eq(type_a, type_b) || !estoc_slice_eq(value_a, value_b)) {
-            return false;
-        }
-    }
-    return !estoc_reader_end(&ra) && !estoc_reader_end(&rb);
-}
-
-static bool has_san(estoc_slice names, estoc_slice name)
-{
-    estoc_der el;
-    estoc_reader outer = estoc_reader_of(names);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    while (!r.err && estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
-        if (estoc_slice_eq(el.whole, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Each alternative name asked for is one that the client's certificate has. */
-static estoc_err check_san(estoc_slice asked, estoc_slice held, estoc_ruling *why)
-{
-    estoc_der el;
-    size_t n = 0;
-    estoc_reader outer = estoc_reader_of(asked);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    while (!r.err && estoc_reader_left(&r) > 0 && estoc_der_next(&r, &el)) {
-        if (++n > NAMES_MAX) {
-            return refuse(why, ESTOC_E_FORBIDDEN, "X10", "too many alternative names");
-        }
-        if (!has_san(held, el.whole)) {
-            return refuse(why, ESTOC_E_FORBIDDEN, "X10",
-                          "an alternative name that your certificate does not have");
-        }
-    }
-    if (estoc_reader_end(&r) || estoc_reader_end(&outer) || n == 0) {
-        return refuse(why, ESTOC_E_MALFORMED, "E4", "the alternative names are malformed");
-    }
-    return ESTOC_OK;
-}
-
-/* X10; E4 for /sren, where nothing may change. */
-static estoc_err check_names(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
-{
-    const estoc_cert *client = p->client;
-    bool filled_in = p->op != ESTOC_OP_SREN && estoc_name_is_empty(csr->subject);
-    if (estoc_name_check(client->subject)) {
-        /* it would be copied into a certificate and into the log */
-        return refuse(why, ESTOC_E_FORBIDDEN, "212", "your certificate's subject cannot be taken");
-    }
-    if (!filled_in && !same_name(csr->subject, client->subject)) {
-        return refuse(why, ESTOC_E_FORBIDDEN, p->op == ESTOC_OP_SREN ? "E4" : "X10",
-                      "the subject is not your certificate's");
-    }
-    if (p->op == ESTOC_OP_SREN && !estoc_slice_eq(csr->san, client->san)) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "E4",
-                      "the alternative names are not your certificate's");
-    }
-    if (csr->san.len == 0) {
-        return estoc_name_is_empty(client->subject)
-                   ? refuse(why, ESTOC_E_FORBIDDEN, "211", "neither a subject nor another name")
-                   : ESTOC_OK;
-    }
-    return check_san(csr->san, client->san, why);
-}
 
 /* -------------------------------------------------------------------------- extensions asked for */
 
@@ -185,15 +87,15 @@ static estoc_err check_extension(const estoc_ext *ext, estoc_ruling *why)
         i++;
     }
     if (i == KNOWN) {
-        return ext->critical ? refuse(why, ESTOC_E_FORBIDDEN, "E4",
-                                      "a critical extension that is not granted")
+        return ext->critical ? estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
+                                                   "a critical extension that is not granted")
                              : ESTOC_OK;
     }
     estoc_err err = known[i].check(ext->value);
     if (err == ESTOC_E_MALFORMED) {
-        return refuse(why, err, "E4", "an extension in the request is malformed");
+        return estoc_policy_refuse(why, err, "E4", "an extension in the request is malformed");
     }
-    return err ? refuse(why, err, "214", known[i].text) : ESTOC_OK;
+    return err ? estoc_policy_refuse(why, err, "214", known[i].text) : ESTOC_OK;
 }
 
 static estoc_err check_extensions(estoc_slice extensions, estoc_ruling *why)
@@ -210,9 +112,9 @@ static estoc_err check_extensions(estoc_slice extensions, estoc_ruling *why)
             return err;
         }
     }
-    return estoc_reader_end(&r)
-               ? refuse(why, ESTOC_E_MALFORMED, "E4", "an extension in the request is malformed")
-               : ESTOC_OK;
+    return estoc_reader_end(&r) ? estoc_policy_refuse(why, ESTOC_E_MALFORMED, "E4",
+                                                      "an extension in the request is malformed")
+                                : ESTOC_OK;
 }
 
 /* ---------------------------------------------------------------------------------------- the key */
@@ -225,25 +127,27 @@ static unsigned keys_of(const estoc_profile *profile)
 static estoc_err check_key(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
 {
     if ((keys_of(p->profile) & ESTOC_KEY_BIT(csr->spki.kind)) == 0) {
-        return refuse(why, ESTOC_E_KEY, "X3", "this kind of key is not taken here");
+        return estoc_policy_refuse(why, ESTOC_E_KEY, "X3", "this kind of key is not taken here");
     }
     if (csr->spki.der.len > ESTOC_SPKI_MAX) { /* before its signature costs us anything */
-        return refuse(why, ESTOC_E_KEY, "X3", "the key is too large");
+        return estoc_policy_refuse(why, ESTOC_E_KEY, "X3", "the key is too large");
     }
     if (estoc_slice_eq(csr->spki.der, p->issuer->spki.der)) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is not yours");
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is not yours");
     }
     estoc_err err = estoc_verify(&csr->spki, csr->sig, csr->info, csr->signature);
     if (err == ESTOC_E_SIGNATURE) {
-        return refuse(why, err, "E4", "the request's signature does not verify");
+        return estoc_policy_refuse(why, err, "E4", "the request's signature does not verify");
     }
     if (err == ESTOC_E_KEY) {
-        return refuse(why, err, "X3", "the key is too weak or no key at all");
+        return estoc_policy_refuse(why, err, "X3", "the key is too weak or no key at all");
     }
     if (err == ESTOC_E_UNSUPPORTED) {
-        return refuse(why, err, "X3", "the signature's algorithm is not taken here");
+        return estoc_policy_refuse(why, err, "X3", "the signature's algorithm is not taken here");
     }
-    return err ? refuse(why, ESTOC_E_CRYPTO, "E4", "the signature could not be checked") : ESTOC_OK;
+    return err ? estoc_policy_refuse(why, ESTOC_E_CRYPTO, "E4",
+                                     "the signature could not be checked")
+               : ESTOC_OK;
 }
 
 bool estoc_op_makes_key(estoc_op op)
@@ -271,14 +175,15 @@ static estoc_err grant_made(const estoc_petition *p, const estoc_csr *csr, estoc
 {
     estoc_key_wish wish;
     if (estoc_key_wish_parse(csr->attributes, &wish)) {
-        return refuse(why, ESTOC_E_MALFORMED, "E5",
-                      "the attributes that name a decryption key are malformed");
+        return estoc_policy_refuse(why, ESTOC_E_MALFORMED, "E5",
+                                   "the attributes that name a decryption key are malformed");
     }
     if (wish.cover != ESTOC_COVER_NONE) {
-        return refuse(why, ESTOC_E_KEY, "E5", "the decryption key you name is not known here");
+        return estoc_policy_refuse(why, ESTOC_E_KEY, "E5",
+                                   "the decryption key you name is not known here");
     }
-    *grant = (estoc_grant){
-        .subject = p->client->subject, .san = csr->san, .make = kind_to_make(p, csr), .wish = wish};
+    grant->make = kind_to_make(p, csr);
+    grant->wish = wish;
     return ESTOC_OK;
 }
 
@@ -296,26 +201,29 @@ estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_
     *grant = (estoc_grant){.subject = {NULL, 0}};
     *why = (estoc_ruling){"", ""};
     if (!offered(p)) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "X6", "not offered");
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "X6", "not offered");
     }
     bool make = estoc_op_makes_key(p->op);
     estoc_err err = make ? estoc_csr_parse_keyless(&csr, p->csr) : estoc_csr_parse(&csr, p->csr);
     if (err == ESTOC_E_UNSUPPORTED) {
-        return refuse(why, err, "X3", "the key or the signature's algorithm is not supported");
+        return estoc_policy_refuse(why, err, "X3",
+                                   "the key or the signature's algorithm is not supported");
     }
     if (err) { /* too long a name in it is no "entity too large". C4 */
-        return refuse(why, err == ESTOC_E_LIMIT ? ESTOC_E_MALFORMED : err, "E4",
-                      "not a PKCS#10 request in DER, or not a strict one");
+        return estoc_policy_refuse(why, err == ESTOC_E_LIMIT ? ESTOC_E_MALFORMED : err, "E4",
+                                   "not a PKCS#10 request in DER, or not a strict one");
     }
     /* What costs little first: a signature is checked only for what would be granted. */
-    err = check_names(p, &csr, why);
+    err = estoc_policy_names(p, &csr, grant, why);
     err = err ? err : check_extensions(csr.extensions, why);
     if (!err && make) {
-        return grant_made(p, &csr, grant, why);
+        err = grant_made(p, &csr, grant, why);
+    } else if (!err) {
+        grant->spki = csr.spki.der;
+        err = check_key(p, &csr, why);
     }
-    err = err ? err : check_key(p, &csr, why);
-    if (!err) {
-        *grant = (estoc_grant){.subject = p->client->subject, .san = csr.san, .spki = csr.spki.der};
+    if (err) {
+        *grant = (estoc_grant){.subject = {NULL, 0}};
     }
     return err;
 }
@@ -349,21 +257,27 @@ estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store, con
         return err;
     }
     if (revoked) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "171", "your certificate is revoked");
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "171", "your certificate is revoked");
     }
     if (p->op == ESTOC_OP_SREN && !*own) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "E4",
-                      "your certificate is not from this CA; enroll with /sen");
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
+                                   "your certificate is not from this CA; enroll with /sen");
     }
     if (*own && (now > p->client->not_after || now < p->client->not_before)) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "E4", "your certificate is not valid now");
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
+                                   "your certificate is not valid now");
     }
     if (key == NULL) {
         return ESTOC_OK;
     }
-    err = estoc_store_key_used(store, key, subject, now, &used);
+    uint8_t held[32];
+    err = estoc_sha256(p->client->spki.der, held);
+    if (!err && *own && memcmp(held, key, sizeof held) == 0) {
+        return ESTOC_OK; /* its own, whatever name it had when it was certified first */
+    }
+    err = err ? err : estoc_store_key_used(store, key, subject, now, &used);
     if (!err && used) {
-        return refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is another device's");
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is another device's");
     }
     return err;
 }

@@ -22,7 +22,8 @@ typedef struct estoc_petition {
 
 /** What it may have. Slices into the request and the client's certificate. */
 typedef struct estoc_grant {
-    estoc_slice subject; /* the client's own Name bytes, however the request writes it */
+    estoc_slice subject; /* the client's own Name bytes, however the request writes it, unless the
+                            profile lets it have another */
     estoc_slice san;     /* GeneralNames, or empty */
     estoc_slice spki;    /* empty if a key is to be made */
     estoc_key_kind make; /* the kind of that key */
@@ -38,6 +39,10 @@ typedef struct estoc_ruling {
     const char *text; /* for the client: at most 64 bytes */
 } estoc_ruling;
 
+estoc_err estoc_policy_refuse(estoc_ruling *why, estoc_err err, const char *rule, const char *text);
+/** The names part of a grant (names.c). @return 0; ESTOC_E_FORBIDDEN; ESTOC_E_MALFORMED */
+ESTOC_MUST_USE estoc_err estoc_policy_names(const estoc_petition *p, const estoc_csr *csr,
+                                            estoc_grant *grant, estoc_ruling *why);
 /** Check a request, its signature included; but for a key to be made, key and signature are ignored.
  *  @return 0; what estoc_csr_parse returns; ESTOC_E_SIGNATURE; ESTOC_E_KEY; ESTOC_E_MALFORMED;
  *          ESTOC_E_FORBIDDEN; ESTOC_E_CRYPTO. With an error `why` is filled                         */
@@ -45,7 +50,7 @@ ESTOC_MUST_USE estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant
                                             estoc_ruling *why);
 
 /** The rules about what has been issued before: /sren only with a certificate of ours, none with a
- *  revoked one, no key that is another's.
+ *  revoked one, no key that is another's (a key it has a certificate of ours for is its own).
  *  @param[in]  key      SHA-256 of the key's SubjectPublicKeyInfo; NULL for a key to be made
  *  @param[in]  subject  as the store keeps it
  *  @param[out] own      the client's certificate is one of ours

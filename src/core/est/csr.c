@@ -156,7 +156,7 @@ static bool general_name_good(const estoc_der *name)
     }
 }
 
-static bool general_names_good(estoc_slice der)
+bool estoc_san_good(estoc_slice der)
 {
     estoc_reader r;
     estoc_der name;
@@ -190,7 +190,11 @@ static estoc_err take_extensions(estoc_csr *csr, estoc_slice values)
         if (++n > EXTENSIONS_MAX) {
             return ESTOC_E_LIMIT;
         }
+<<<<<<< HEAD
         if (estoc_der_oid_before(list.value, ext.oid) || (san && !general_names_good(ext.value))) {
+=======
+        if (seen_before(list.value, ext.oid) || (san && !estoc_san_good(ext.value))) {
+>>>>>>> 55a36f9 (authority, estoc: ChangeSubjectName, and profiles that grant any name (E4, X10; RFC 6402 section 2.8))
             return ESTOC_E_MALFORMED;
         }
         if (san) {

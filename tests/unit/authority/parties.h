@@ -138,17 +138,24 @@ static inline struct bytes extensions_of(const struct asked *list, size_t n)
     return b;
 }
 
-static inline struct bytes csr_with(estoc_key *key, estoc_slice subject, estoc_slice extensions)
+static inline struct bytes csr_with_more(estoc_key *key, estoc_slice subject,
+                                         estoc_slice extensions, estoc_slice attributes)
 {
     struct bytes b = {.len = 0};
     uint8_t spki[ESTOC_SPKI_MAX];
     size_t spki_len = 0;
     assert_int_equal(estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len), 0);
     const estoc_csr_plan plan = {
-        .subject = subject, .spki = estoc_slice_of(spki, spki_len), .extensions = extensions};
+        .subject = subject, .spki = estoc_slice_of(spki, spki_len), .extensions = extensions,
+        .more_attributes = attributes};
     estoc_signer signer = estoc_key_signer(key);
     assert_int_equal(estoc_csr_build(&plan, &signer, (estoc_buf){b.ptr, sizeof b.ptr}, &b.len), 0);
     return b;
+}
+
+static inline struct bytes csr_with(estoc_key *key, estoc_slice subject, estoc_slice extensions)
+{
+    return csr_with_more(key, subject, extensions, estoc_slice_of(NULL, 0));
 }
 
 /* A request for a subject ("": none) and DNS names (NULL: none). */

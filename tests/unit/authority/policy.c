@@ -29,9 +29,12 @@ static int tear_down(void **state)
     return folder_remove(state);
 }
 
+static uint8_t *exact;
+
 static estoc_err ask(estoc_op op, const struct party *client, estoc_slice csr)
 {
-    uint8_t *exact = malloc(csr.len > 0 ? csr.len : 1);
+    free(exact); /* not before: a grant may point into the request */
+    exact = malloc(csr.len > 0 ? csr.len : 1);
     assert_non_null(exact);
     if (csr.len > 0) {
         memcpy(exact, csr.ptr, csr.len);
@@ -46,10 +49,9 @@ static estoc_err ask(estoc_op op, const struct party *client, estoc_slice csr)
         assert_null(grant.spki.ptr);
         assert_in_range(strlen(why.text), 1, 64);
         assert_in_range(strlen(why.rule), 1, 8);
-    } else {
+    } else if (!profile.any_names && !profile.change_subject) {
         assert_ptr_equal(grant.subject.ptr, client->cert.subject.ptr);
     }
-    free(exact);
     return err;
 }
 
@@ -129,6 +131,102 @@ static void names(void **state)
             fail_msg("row %zu: %#x %s %s", i, err, why.rule, why.text);
         }
     }
+}
+
+/* A ChangeSubjectName attribute around these bytes.                    RFC 6402 section 2.8 */
+static struct bytes change_of(const char *inside, size_t len)
+{
+    struct bytes b = {.len = 0};
+    estoc_writer w = estoc_writer_of((estoc_buf){b.ptr, sizeof b.ptr});
+    size_t attribute = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_str("\x2b\x06\x01\x05\x05\x07\x07\x24"));
+    size_t set = estoc_der_open(&w, ESTOC_DER_SET);
+    estoc_der_put_raw(&w, estoc_slice_of(inside, len));
+    estoc_der_close(&w, set);
+    estoc_der_close(&w, attribute);
+    assert_int_equal(estoc_writer_end(&w, &b.len), 0);
+    return b;
+}
+
+#define NEW_NAME  "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01x"
+#define NEW_NAMES "\x30\x05\x82\x03y.z"
+
+/* E4: what stands in the attribute, and which names come of it. */
+static void changes_of_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *inside;
+        size_t len;
+        const char *subject; /* of the grant; NULL: refused */
+        size_t subject_len;
+        const char *san;
+        size_t san_len;
+        const char *rule;
+    } rows[] = {
+        /* clang-format off */
+        {OID("\x30\x0e" NEW_NAME),                    OID(NEW_NAME),     OID(""),        ""},
+        {OID("\x30\x15" NEW_NAME NEW_NAMES),          OID(NEW_NAME),     OID(NEW_NAMES), ""},
+        {OID("\x30\x07" NEW_NAMES),                   OID("\x30\x00"),   OID(NEW_NAMES), ""},
+        {OID("\x30\x09\x30\x00" NEW_NAMES),           OID("\x30\x00"),   OID(NEW_NAMES), ""},
+        {OID("\x30\x02\x30\x00"),                     NULL, 0, NULL, 0, "211"},
+        {OID("\x30\x00"),                             NULL, 0, NULL, 0, "E4"},
+        {OID("\x31\x0e" NEW_NAME),                    NULL, 0, NULL, 0, "E4"},
+        {OID("\x05\x00\x30\x0e" NEW_NAME),         NULL, 0, NULL, 0, "E4"}, /* two values */
+        {OID("\x30\x10" NEW_NAME "\x05\x00"),         NULL, 0, NULL, 0, "E4"},
+        {OID("\x30\x17" NEW_NAME NEW_NAMES "\x05\x00"), NULL, 0, NULL, 0, "E4"},
+        {OID("\x30\x15" NEW_NAMES NEW_NAME),          NULL, 0, NULL, 0, "E4"}, /* wrong order */
+        {OID("\x30\x1c" NEW_NAME NEW_NAME),           NULL, 0, NULL, 0, "E4"},
+        {OID("\x30\x07\x30\x05\x82\x03y\x00z"),        NULL, 0, NULL, 0, "E4"}, /* a NUL in a name */
+        {OID("\x04\x01x"),                            NULL, 0, NULL, 0, "E4"},
+        /* clang-format on */
+    };
+    struct bytes name = name_of("CN=dev-1,O=Example");
+    struct bytes san = dns_names("dev-1.example alias.example");
+    const struct asked one = {CE_SAN, false, bytes_slice(&san)};
+    struct bytes ext = extensions_of(&one, 1);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bytes change = change_of(rows[i].inside, rows[i].len);
+        struct bytes csr = csr_with_more(device.key, bytes_slice(&name), bytes_slice(&ext),
+                                         bytes_slice(&change));
+        profile.change_subject = false;
+        assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
+        profile.change_subject = true;
+        assert_refused(SEN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
+        estoc_err err = ask(SREN, &device, bytes_slice(&csr));
+        if ((err == 0) != (rows[i].subject != NULL) || strcmp(why.rule, rows[i].rule) != 0) {
+            fail_msg("row %zu: %#x %s %s", i, err, why.rule, why.text);
+        }
+        if (!err) {
+            assert_slice(grant.subject, estoc_slice_of(rows[i].subject, rows[i].subject_len));
+            assert_slice(grant.san, estoc_slice_of(rows[i].san, rows[i].san_len));
+        }
+        /* the request itself keeps its names */
+        csr = csr_with_more(device.key, bytes_slice(&name), estoc_slice_of(NULL, 0),
+                            bytes_slice(&change));
+        assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
+    }
+    profile.change_subject = false;
+}
+
+/* X10, widened: whatever the request says, and the client's subject where it says nothing. */
+static void any_names(void **state)
+{
+    (void)state;
+    profile.any_names = true;
+    struct bytes csr = csr_of(device.key, "CN=dev-9", "other.example");
+    struct bytes name = name_of("CN=dev-9");
+    struct bytes san = dns_names("other.example");
+    assert_granted(SEN, &device, &csr);
+    assert_slice(grant.subject, bytes_slice(&name));
+    assert_slice(grant.san, bytes_slice(&san));
+    assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
+    csr = csr_of(device.key, "", NULL);
+    assert_granted(SEN, &device, &csr);
+    assert_slice(grant.subject, device.cert.subject);
+    csr = csr_of(device.key, "", NULL);
+    assert_refused(SEN, &nameless, &csr, ESTOC_E_FORBIDDEN, "211");
+    profile.any_names = false;
 }
 
 static void what_is_granted(void **state)
@@ -585,6 +683,8 @@ static void key_of_another(void **state)
     assert_int_equal(recorded(SEN, &plain, device.key, "CN=dev-2", now, &own), ESTOC_E_FORBIDDEN);
     assert_string_equal(why.rule, "207");
     assert_int_equal(recorded(SEN, &device, device.key, "CN=dev-1,O=Example", now, &own), 0);
+    /* under a name it had before, or is to have */
+    assert_int_equal(recorded(SREN, &device, device.key, "CN=new", now, &own), 0);
     /* no longer in use */
     assert_int_equal(recorded(SEN, &plain, device.key, "CN=dev-2", device.cert.not_after + 1, &own),
                      0);
@@ -616,6 +716,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
+        cmocka_unit_test(changes_of_name),
+        cmocka_unit_test(any_names),
         cmocka_unit_test(what_is_granted),
         cmocka_unit_test(other_kinds_of_string),
         cmocka_unit_test(many_names),

@@ -176,6 +176,8 @@ static void every_key(void **state)
                  "[profile]\n"
                  "validity = 90d\n"
                  "keys = Ed25519, P-384\n"
+                 "names = any\n"
+                 "change-subject = yes\n"
                  "attributes = 1.2.3\n");
     assert_int_equal(c.listen_n, 3);
     assert_string_equal(c.listen[0], "127.0.0.1:5684");
@@ -202,6 +204,11 @@ static void every_key(void **state)
     const estoc_profile *p = &c.profiles[0].profile;
     assert_int_equal(p->validity_s, 90 * 86400);
     assert_int_equal(p->keys, ESTOC_KEY_BIT(ESTOC_KEY_ED25519) | ESTOC_KEY_BIT(ESTOC_KEY_P384));
+    assert_true(p->any_names);
+    assert_true(p->change_subject);
+    assert_loads("[profile]\nnames = own\nchange-subject = no\nattributes = 1.2.3\n");
+    assert_false(p->any_names);
+    assert_false(p->change_subject);
     assert_ptr_equal(p->attributes.ptr, c.profiles[0].attributes);
     assert_int_equal(p->attributes.len, 6);
     assert_memory_equal(p->attributes.ptr, "\x30\x04\x06\x02\x2a\x03", 6);
@@ -255,7 +262,7 @@ static void each_fault(void **state)
         {"[server]\nnonsense = 1\n", 2, "unknown key nonsense; [server] has: listen, "},
         {"[server]\nvalidity = 1d\n", 2, "unknown key validity"}, /* of another section */
         {"[ca]\nmtu = 1280\n", 2, "unknown key mtu; [ca] has: certificate, "},
-        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, keygen, attributes"},
+        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, names, change-subject, keygen, "},
         {"[server]\nMtu = 1280\n", 2, "unknown key Mtu"},
         {"mtu = 1280\n", 1, "mtu stands before any [section]"},
         {"[nonsense]\nmtu = 1\n", 1, "unknown section [nonsense]"},
@@ -290,6 +297,8 @@ static void each_fault(void **state)
         {"[server]\ndtls-timeout = 61s\n", 2, "from 50ms to 1m"},
         {"[ca]\nretry-window = 2y\n", 2, "to 1y"},
         {"[profile]\nvalidity = 101y\n", 2, "from 1s to 100y"},
+        {"[profile]\nnames = all\n", 2, "names = all: must be any or own"},
+        {"[profile]\nchange-subject = true\n", 2, "must be yes or no"},
         {"[profile]\nvalidity = forever\n", 2, "validity = forever: must be a time"},
         {"[profile]\nkeys = DSA\n", 2, "keys = DSA: must be a list of P-256, P-384, Ed25519, RSA"},
         {"[profile]\nkeys =\n", 2, "must be a list"},

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the request of `enroll` and `renew` is to say: from the credential and the command line.
+ */
+#ifndef ESTOC_PLAN_H
+#define ESTOC_PLAN_H
+
+#include "request.h"
+#include "talk.h"
+
+#define ESTOC_PLAN_NAME_MAX 1024 /* bytes of a subject, or of the alternative names */
+
+typedef struct estoc_plan {
+    estoc_request_plan request; /* its slices point into what follows, and into the identity */
+    estoc_slice wanted;         /* the subject that the certificate is to have */
+    uint8_t subject[ESTOC_PLAN_NAME_MAX], san[ESTOC_PLAN_NAME_MAX];
+    uint8_t attributes[2 * ESTOC_PLAN_NAME_MAX + 64];
+} estoc_plan;
+
+/** The names: the credential's, or what --subject and --san say. In a renewal the request keeps the
+ *  names of the credential, and others are asked for by ChangeSubjectName (E4).
+ *                                                  RFC 7030 section 4.2.2, RFC 6402 section 2.8
+ *  @return 0 or an exit code; what is wrong is told on stderr                                      */
+ESTOC_MUST_USE int estoc_plan_begin(estoc_plan *p, const estoc_options *opt,
+                                    const estoc_identity *id, bool renew);
+
+#endif
