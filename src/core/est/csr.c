@@ -190,11 +190,7 @@ static estoc_err take_extensions(estoc_csr *csr, estoc_slice values)
         if (++n > EXTENSIONS_MAX) {
             return ESTOC_E_LIMIT;
         }
-<<<<<<< HEAD
-        if (estoc_der_oid_before(list.value, ext.oid) || (san && !general_names_good(ext.value))) {
-=======
-        if (seen_before(list.value, ext.oid) || (san && !estoc_san_good(ext.value))) {
->>>>>>> 55a36f9 (authority, estoc: ChangeSubjectName, and profiles that grant any name (E4, X10; RFC 6402 section 2.8))
+        if (estoc_der_oid_before(list.value, ext.oid) || (san && !estoc_san_good(ext.value))) {
             return ESTOC_E_MALFORMED;
         }
         if (san) {
