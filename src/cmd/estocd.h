@@ -17,6 +17,9 @@ int estocd_check(int argc, char **argv);
 int estocd_device(int argc, char **argv);
 int estocd_list(int argc, char **argv);
 int estocd_show(int argc, char **argv);
+int estocd_pending(int argc, char **argv);
+int estocd_approve(int argc, char **argv);
+int estocd_reject(int argc, char **argv);
 int estocd_revoke(int argc, char **argv);
 
 /* What `init` makes in DIR beside the files that estocd.conf names. */
@@ -48,6 +51,11 @@ size_t estocd_serial_parse(const char *text, uint8_t out[ESTOC_SERIAL_MAX]);
 /** @return whether it is one of these, in either case */
 bool estocd_reason_parse(const char *text, estoc_crl_reason *out);
 const char *estocd_reason_name(estoc_crl_reason reason);
+
+/** "r12", or "12". @return whether it can be the number of a request that waits for a person */
+bool estocd_request_parse(const char *text, int64_t *id);
+/** Show it in full. @return 0, or 1 and a line on stderr */
+int estocd_show_request(const char *command, estoc_store *store, int64_t id, bool json);
 
 /** "valid", "expired" or "revoked". */
 const char *estocd_record_state(const estoc_record *rec);

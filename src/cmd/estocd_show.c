@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * estocd show: one certificate, as the store has it.
+ * estocd show: one certificate, or one request that waits for a person, as the store has it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,21 +67,12 @@ static int print_text(const estoc_record *rec, const char *pem)
     return estocd_finish(COMMAND);
 }
 
-static int show(const char *dir, const char *id, bool json)
+static int show_cert(estoc_store *store, const char *id, estoc_slice serial, bool json)
 {
-    uint8_t serial[ESTOC_SERIAL_MAX];
-    size_t len = estocd_serial_parse(id, serial);
     estoc_record rec;
     estoc_blob cert;
-    if (len == 0) {
-        return estocd_say(COMMAND, "%.100s: not a serial number; `estocd list` has them", id);
-    }
-    estoc_store *store = estocd_open_store(COMMAND, dir);
-    if (store == NULL) {
-        return 1;
-    }
     int code;
-    estoc_err err = estoc_store_by_serial(store, estoc_slice_of(serial, len), &rec, &cert);
+    estoc_err err = estoc_store_by_serial(store, serial, &rec, &cert);
     if (err) {
         code = err == ESTOC_E_NOT_FOUND ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
                                         : estocd_store_failed(COMMAND, store, err);
@@ -93,6 +84,26 @@ static int show(const char *dir, const char *id, bool json)
         free(pem);
         estoc_blob_free(&cert);
     }
+    return code;
+}
+
+static int show(const char *dir, const char *id, bool json)
+{
+    uint8_t serial[ESTOC_SERIAL_MAX];
+    size_t len = estocd_serial_parse(id, serial);
+    int64_t request = 0;
+    if (len == 0 && !((*id == 'r' || *id == 'R') && estocd_request_parse(id, &request))) {
+        return estocd_say(COMMAND,
+                          "%.100s: neither a serial number, as `estocd list` has them, nor a "
+                          "request's, as `estocd pending` has them",
+                          id);
+    }
+    estoc_store *store = estocd_open_store(COMMAND, dir);
+    if (store == NULL) {
+        return 1;
+    }
+    int code = len > 0 ? show_cert(store, id, estoc_slice_of(serial, len), json)
+                       : estocd_show_request(COMMAND, store, request, json);
     estoc_store_close(store);
     return code;
 }
@@ -111,7 +122,7 @@ int estocd_show(int argc, char **argv)
          .required = true},
         {.name = "json",
          .kind = ESTOC_ARG_FLAG,
-         .help = "an object, with the certificate in it as PEM",
+         .help = "an object, with what is shown in it as PEM",
          .to.flag = &json},
         {.kind = ESTOC_ARG_END},
     };
@@ -119,13 +130,15 @@ int estocd_show(int argc, char **argv)
         .program = "estocd",
         .command = COMMAND,
         .positional = "ID",
-        .summary = "show one certificate",
+        .summary = "show one certificate, or one request",
         .description =
             "ID is its serial number in hexadecimal, as `estocd list` and `openssl x509 -serial`\n"
             "have it. Shows what the store knows about it, the certificate as text, and as PEM:\n"
-            "the output can be given to openssl as it is.",
+            "the output can be given to openssl as it is. An ID such as r12 is a request's, as\n"
+            "`estocd pending` has it: it is followed by the certificate that asked.",
         .example = "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est\n"
-                   "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est >device.pem",
+                   "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est >device.pem\n"
+                   "  estocd show r12 --dir ~/est | openssl req -text",
         .options = options,
     };
     int code = estoc_args_parse(&usage, argc, argv, &id);

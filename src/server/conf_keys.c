@@ -217,6 +217,12 @@ static void take_names(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
     take_either(r, k, to, value, "any", "own");
 }
 
+static void take_approval(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                          const char *value)
+{
+    take_either(r, k, to, value, "manual", "auto");
+}
+
 #define SECOND UINT64_C(1000)
 #define DAY    (86400 * SECOND)
 #define YEAR   (365 * DAY)
@@ -235,6 +241,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "mtu",            take_number, OF(mtu),                  256, 1500},
     {ESTOC_CONF_SERVER, "idle",           take_time,   OF(idle_s),               SECOND, 7 * DAY},
     {ESTOC_CONF_SERVER, "handshake",      take_time,   OF(handshake_s),          SECOND, DAY},
+    {ESTOC_CONF_SERVER, "answer-delay",   take_time,   OF(answer_delay_ms),      10, 60 * SECOND},
     {ESTOC_CONF_SERVER, "dtls-timeout",   take_time,   OF(dtls_timeout_ms),      50, 60 * SECOND},
     {ESTOC_CONF_SERVER, "workers",        take_number, OF(workers),              0, 256},
     {ESTOC_CONF_SERVER, "sessions-max",   take_number, OF(sessions_max),         1, 10000000},
@@ -244,10 +251,15 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "key",            take_path,   OF(ca_key),               0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
+    {ESTOC_CONF_CA,     "pending-max",    take_number, OF(pending.max),          1, 1000000},
+    {ESTOC_CONF_CA,     "pending-per-client", take_number, OF(pending.per_client), 1, 1000000},
+    {ESTOC_CONF_CA,     "pending-keep",   take_time,   OF(pending.keep_s),       SECOND, 10 * YEAR},
     {ESTOC_CONF_PROFILE, "validity",   take_time,       OF_PROFILE(profile.validity_s), SECOND, 100 * YEAR},
     {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
     {ESTOC_CONF_PROFILE, "names",      take_names,      OF_PROFILE(profile.any_names), 0, 0},
     {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
+    {ESTOC_CONF_PROFILE, "approval",   take_approval,   OF_PROFILE(profile.manual), 0, 0},
+    {ESTOC_CONF_PROFILE, "retry-after", take_time,      OF_PROFILE(profile.retry_after_s), SECOND, 7 * DAY},
     {ESTOC_CONF_PROFILE, "keygen",     take_yes,        OF_PROFILE(profile.keygen), 0, 0},
     {ESTOC_CONF_PROFILE, "attributes", take_attributes, 0,                        0, 0},
 };

@@ -12,11 +12,12 @@
 #include "conf_keys.h"
 #include "config.h"
 
-#define FILE_MAX   262144
-#define LINE_BUF   1024           /* inih's, with the line's end */
-#define LINE_LEN   (LINE_BUF - 3) /* bytes of the longest line */
-#define BLANKS     " \t\r\v\f"
-#define VALIDITY_S (365u * 86400u)
+#define FILE_MAX      262144
+#define LINE_BUF      1024           /* inih's, with the line's end */
+#define LINE_LEN      (LINE_BUF - 3) /* bytes of the longest line */
+#define BLANKS        " \t\r\v\f"
+#define VALIDITY_S    (365u * 86400u)
+#define RETRY_AFTER_S 60u
 
 static const char *const section_name[] = {[ESTOC_CONF_NOWHERE] = "",
                                            [ESTOC_CONF_UNKNOWN] = "",
@@ -49,6 +50,7 @@ static void enter_profile(struct parser *p, const char *label)
     if (i == c->profiles_n) {
         estoc_profile *profile = &c->profiles[i].profile;
         profile->validity_s = VALIDITY_S;
+        profile->retry_after_s = RETRY_AFTER_S;
         profile->keys = ESTOC_KEY_BIT(ESTOC_KEY_P256);
         profile->attributes = estoc_slice_of(c->profiles[i].attributes, 0);
         snprintf(profile->name, sizeof profile->name, "%s", label);
@@ -221,6 +223,7 @@ static void defaults(struct parser *p)
     c->mtu = 1280;
     c->idle_s = 60;
     c->handshake_s = 60;
+    c->answer_delay_ms = 1000;
     c->dtls_timeout_ms = 1000;
     c->sessions_max = 20000;
     c->body_max = 8192;
@@ -228,6 +231,7 @@ static void defaults(struct parser *p)
     snprintf(c->root, sizeof c->root, "%s", "est");
     c->log_level = ESTOC_LOG_INFO;
     c->retry_window_s = 86400;
+    c->pending = (estoc_pending_rules){.max = 10000, .per_client = 4, .keep_s = 30 * 86400};
     bool bad = !estoc_conf_store(c, "sqlite:store.db");
     const struct {
         char *out;

@@ -29,6 +29,7 @@ typedef struct estoc_config {
     unsigned unrecognised;    /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */
     uint32_t idle_s;          /* D10; default 60 */
     uint32_t handshake_s;     /* a handshake must finish within; default 60 */
+    uint32_t answer_delay_ms; /* L1; default 1000 */
     uint32_t dtls_timeout_ms; /* X5; default 1000 */
     uint32_t sessions_max;    /* associations in all; default 20000 */
     uint32_t body_max;        /* B2; default 8192 */
@@ -39,8 +40,9 @@ typedef struct estoc_config {
     char ca_chain[512], ca_key[512];
     char server_chain[512], server_key[512];
     char client_anchors[512];
-    char store[600];         /* "sqlite:PATH" */
-    uint32_t retry_window_s; /* E6; default 86400 */
+    char store[600];             /* "sqlite:PATH" */
+    uint32_t retry_window_s;     /* E6; default 86400 */
+    estoc_pending_rules pending; /* L2; default 10000, 4 of one client, 30 days */
     estoc_profile_conf profiles[ESTOC_PROFILES_MAX];
     size_t profiles_n; /* at least the default */
 } estoc_config;

@@ -33,7 +33,8 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
                         .key = g->ca_key,
                         .profiles = profiles,
                         .profiles_n = g->conf.profiles_n,
-                        .retry_window_s = g->conf.retry_window_s};
+                        .retry_window_s = g->conf.retry_window_s,
+                        .pending = g->conf.pending};
     return estoc_ca_open(&cfg, &g->authority, why);
 }
 

@@ -166,6 +166,7 @@ static bool opened(estoc_session *s)
         .replies = {s->open->replies, sizeof s->open->replies},
         .message_max = estoc_dtls_message_max(s->dtls),
         .body_max = conf->body_max,
+        .ack_delay_ms = conf->answer_delay_ms,
     };
     if (estoc_responder_init(&s->open->responder, &cfg)) {
         free(s->open);

@@ -38,21 +38,36 @@ static const char *profile_text(const estoc_job *j)
     return j->profile->name[0] != '\0' ? j->profile->name : NULL;
 }
 
+/* For a person (L2). */
+static bool waits(const estoc_job *j)
+{
+    return j->err == ESTOC_E_LATER && j->pending != 0;
+}
+
+static const char *result_text(const estoc_job *j)
+{
+    bool ours = j->err == ESTOC_E_STORE || j->err == ESTOC_E_LATER || j->err == ESTOC_E_MEMORY ||
+                j->err == ESTOC_E_CRYPTO;
+    return waits(j)   ? "pending"
+           : ours     ? "failed"
+           : j->err   ? "refused"
+           : j->again ? "again"
+                      : "issued";
+}
+
 static void log_verdict(const estoc_job *j)
 {
     const estoc_resource *r = estoc_resource_for(j->op);
-    const char *result = !j->err ? "issued"
-                         : j->err == ESTOC_E_STORE || j->err == ESTOC_E_LATER ||
-                                 j->err == ESTOC_E_MEMORY || j->err == ESTOC_E_CRYPTO
-                             ? "failed"
-                             : "refused";
-    estoc_log(j->err ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "ca", "peer", j->peer, "op",
+    bool bad = j->err && !waits(j);
+    char request[24];
+    snprintf(request, sizeof request, "r%lld", (long long)j->pending);
+    estoc_log(bad ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "ca", "peer", j->peer, "op",
               r != NULL ? r->name : NULL, "profile", profile_text(j), "subject",
-              j->parsed ? j->subject : NULL, "result", !j->err && j->again ? "again" : result,
-              "serial", j->err ? NULL : j->serial, "supersedes",
+              j->parsed ? j->subject : NULL, "result", result_text(j), "request",
+              j->pending != 0 ? request : NULL, "serial", j->err ? NULL : j->serial, "supersedes",
               !j->err && j->superseded[0] != '\0' ? j->superseded : NULL, "client_ca",
-              j->own ? "own" : NULL, "rule", j->err ? j->ruling.rule : NULL, "why",
-              j->err ? j->ruling.text : NULL, NULL);
+              j->own ? "own" : NULL, "rule", bad ? j->ruling.rule : NULL, "why",
+              bad ? j->ruling.text : NULL, NULL);
 }
 
 static void answer_all(estoc_job *batch)
@@ -314,6 +329,7 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     ca->desk.key = cfg->key;
     ca->queue_max = cfg->queue_max > 0 ? cfg->queue_max : QUEUE_MAX;
     ca->desk.retry_window_s = cfg->retry_window_s;
+    ca->desk.pending = cfg->pending;
     pthread_mutex_init(&ca->lock, NULL);
     pthread_cond_init(&ca->wake, NULL);
     estoc_err err = take_profiles(ca, cfg, why);

@@ -15,11 +15,20 @@ typedef struct estoc_profile {
     char name[32];       /* "" is the default; else the URI label */
     uint32_t validity_s; /* at most: a certificate never outlives the CA's */
     unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
-    bool keygen;         /* private keys are made here, for devices that ask (E5) */
+    bool manual;         /* a person decides (L2) */
+    uint32_t retry_after_s; /* and this is how often the device may ask */
+    bool keygen;            /* private keys are made here, for devices that ask (E5) */
     bool any_names;         /* /sen grants the names asked for, not just the client's own (X10) */
     bool change_subject;    /* /sren grants a ChangeSubjectName (E4) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
+
+/** Requests that wait for a person, where a profile is `manual`. */
+typedef struct estoc_pending_rules {
+    uint32_t max;        /* undecided, in all */
+    uint32_t per_client; /* and of one identity */
+    uint32_t keep_s;     /* forgotten so long after they were asked or decided */
+} estoc_pending_rules;
 
 typedef struct estoc_ca_cfg {
     const char *store_url;
@@ -30,6 +39,7 @@ typedef struct estoc_ca_cfg {
     uint32_t queue_max;      /* enrollments waiting; more: ESTOC_E_BUSY. 1,024 if 0 */
     uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long;
                                 0: never */
+    estoc_pending_rules pending;
 } estoc_ca_cfg;
 
 /** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread.

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "approval.h"
 #include "desk.h"
 #include "keymaker.h"
 #include "text.h"
@@ -129,6 +130,39 @@ static void issue(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_r
     estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), j->serial, sizeof j->serial);
 }
 
+/* L2. @return whether there is a decision to issue, and nothing was issued after it yet */
+static bool approved(estoc_desk *d, estoc_job *j, const estoc_petition *p, const estoc_record *rec)
+{
+    estoc_approval approval;
+    estoc_cert cert;
+    if (!j->profile->manual) {
+        return true;
+    }
+    estoc_err err =
+        estoc_approval_consult(p, d->store, &d->pending, rec, d->now, &approval, &j->ruling);
+    j->pending = approval.id;
+    j->cert = approval.cert;
+    if (err == ESTOC_E_STORE || err == ESTOC_E_MEMORY) {
+        store_failed(d, j);
+    } else if (err) {
+        j->err = err;
+        j->retry_s = approval.retry_s;
+    } else if (j->cert.len > 0 && !estoc_cert_parse(&cert, estoc_blob_slice(j->cert))) {
+        note_cert(j, &cert);
+        j->again = true;
+    }
+    return !j->err && !j->again;
+}
+
+static void note_issued(estoc_desk *d, estoc_job *j, const estoc_record *rec)
+{
+    if (!j->err && j->pending != 0 &&
+        estoc_store_pending_issued(d->store, j->pending,
+                                   estoc_slice_of(rec->serial, rec->serial_len))) {
+        store_failed(d, j);
+    }
+}
+
 /* E5. X2: what was made for the same request before has not arrived, or it would not come again. */
 static void issue_key(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
 {
@@ -203,10 +237,9 @@ static void decide_granted(estoc_desk *d, estoc_job *j, const estoc_petition *p,
         j->err = err;
     } else if (err) {
         store_failed(d, j);
-    } else if (make) {
-        issue_key(d, j, grant, &rec);
-    } else if (!find_again(d, j, &rec)) {
-        issue(d, j, grant, &rec);
+    } else if ((make || !find_again(d, j, &rec)) && approved(d, j, p, &rec)) {
+        (make ? issue_key : issue)(d, j, grant, &rec);
+        note_issued(d, j, &rec);
     }
 }
 
@@ -235,7 +268,8 @@ static void decide(estoc_desk *d, estoc_job *j)
 static void drop_store(estoc_desk *d, estoc_job *batch)
 {
     for (estoc_job *j = batch; j != NULL; j = j->next) {
-        if (!j->err) {
+        if (!j->err || j->pending != 0) { /* neither issued nor kept */
+            j->pending = 0;
             store_failed(d, j);
         }
     }

@@ -20,9 +20,10 @@ typedef struct estoc_job {
     estoc_err err;
     estoc_ruling ruling;
     uint32_t retry_s;
-    bool parsed; /* the client's certificate: `subject` is known */
-    bool own;    /* and it is one of ours */
-    bool again;  /* E6: `cert` was issued before */
+    int64_t pending; /* the request that waits, or waited, for a person; 0: none */
+    bool parsed;     /* the client's certificate: `subject` is known */
+    bool own;        /* and it is one of ours */
+    bool again;      /* E6: `cert` was issued before */
     estoc_blob cert;
     estoc_blob key; /* E5: private, as it goes to the client */
     uint16_t key_format;
@@ -36,6 +37,7 @@ typedef struct estoc_desk {
     estoc_cert issuer; /* points into the CA's chain */
     const estoc_key *key;
     uint32_t retry_window_s;
+    estoc_pending_rules pending;
     const char *store_url;
     estoc_store *store; /* NULL: failed, to be opened again */
     /* of the batch in hand */

@@ -90,6 +90,7 @@ static void assert_defaults(void)
     assert_int_equal(c.unrecognised, ESTOC_REFUSE);
     assert_int_equal(c.idle_s, 60);
     assert_int_equal(c.handshake_s, 60);
+    assert_int_equal(c.answer_delay_ms, 1000);
     assert_int_equal(c.dtls_timeout_ms, 1000);
     assert_int_equal(c.sessions_max, 20000);
     assert_int_equal(c.body_max, 8192);
@@ -104,6 +105,11 @@ static void assert_defaults(void)
     assert_memory_equal(c.store, "sqlite:", 7);
     assert_path(c.store + 7, "store.db");
     assert_int_equal(c.retry_window_s, 86400);
+    assert_int_equal(c.pending.max, 10000);
+    assert_int_equal(c.pending.per_client, 4);
+    assert_int_equal(c.pending.keep_s, 30 * 86400);
+    assert_false(c.profiles[0].profile.manual);
+    assert_int_equal(c.profiles[0].profile.retry_after_s, 60);
     assert_int_equal(c.profiles_n, 1);
     assert_string_equal(c.profiles[0].profile.name, "");
     assert_int_equal(c.profiles[0].profile.validity_s, 365 * 86400);
@@ -164,6 +170,7 @@ static void every_key(void **state)
                  "idle = 2\n"
                  "handshake = 5m\n"
                  "dtls-timeout = 9s\n"
+                 "answer-delay = 100ms\n"
                  "workers = 3\n"
                  "sessions-max = 77\n"
                  "body-max = 65536\n"
@@ -173,8 +180,13 @@ static void every_key(void **state)
                  "key = k\n"
                  "store = sqlite:/var/db\n"
                  "retry-window = 0\n"
+                 "pending-max = 3\n"
+                 "pending-per-client = 2\n"
+                 "pending-keep = 1w\n"
                  "[profile]\n"
                  "validity = 90d\n"
+                 "approval = manual\n"
+                 "retry-after = 5m\n"
                  "keys = Ed25519, P-384\n"
                  "names = any\n"
                  "change-subject = yes\n"
@@ -193,6 +205,7 @@ static void every_key(void **state)
     assert_int_equal(c.idle_s, 2);
     assert_int_equal(c.handshake_s, 300);
     assert_int_equal(c.dtls_timeout_ms, 9000);
+    assert_int_equal(c.answer_delay_ms, 100);
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.sessions_max, 77);
     assert_int_equal(c.body_max, 65536);
@@ -201,8 +214,13 @@ static void every_key(void **state)
     assert_path(c.ca_key, "k");
     assert_string_equal(c.store, "sqlite:/var/db");
     assert_int_equal(c.retry_window_s, 0);
+    assert_int_equal(c.pending.max, 3);
+    assert_int_equal(c.pending.per_client, 2);
+    assert_int_equal(c.pending.keep_s, 7 * 86400);
     const estoc_profile *p = &c.profiles[0].profile;
     assert_int_equal(p->validity_s, 90 * 86400);
+    assert_true(p->manual);
+    assert_int_equal(p->retry_after_s, 300);
     assert_int_equal(p->keys, ESTOC_KEY_BIT(ESTOC_KEY_ED25519) | ESTOC_KEY_BIT(ESTOC_KEY_P384));
     assert_true(p->any_names);
     assert_true(p->change_subject);
@@ -262,7 +280,7 @@ static void each_fault(void **state)
         {"[server]\nnonsense = 1\n", 2, "unknown key nonsense; [server] has: listen, "},
         {"[server]\nvalidity = 1d\n", 2, "unknown key validity"}, /* of another section */
         {"[ca]\nmtu = 1280\n", 2, "unknown key mtu; [ca] has: certificate, "},
-        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, names, change-subject, keygen, "},
+        {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, names, change-subject, "},
         {"[server]\nMtu = 1280\n", 2, "unknown key Mtu"},
         {"mtu = 1280\n", 1, "mtu stands before any [section]"},
         {"[nonsense]\nmtu = 1\n", 1, "unknown section [nonsense]"},
@@ -302,6 +320,12 @@ static void each_fault(void **state)
         {"[profile]\nvalidity = forever\n", 2, "validity = forever: must be a time"},
         {"[profile]\nkeys = DSA\n", 2, "keys = DSA: must be a list of P-256, P-384, Ed25519, RSA"},
         {"[profile]\nkeys =\n", 2, "must be a list"},
+        {"[server]\nanswer-delay = 9ms\n", 2, "from 10ms to 1m"},
+        {"[ca]\npending-max = 0\n", 2, "from 1 to 1000000"},
+        {"[ca]\npending-per-client = 0\n", 2, "from 1 to 1000000"},
+        {"[ca]\npending-keep = 0\n", 2, "from 1s to 10y"},
+        {"[profile]\napproval = yes\n", 2, "approval = yes: must be manual or auto"},
+        {"[profile]\nretry-after = 0\n", 2, "from 1s to 1w"},
         {"[profile]\nkeygen = true\n", 2, "keygen = true: must be yes or no"},
         {"[profile]\nattributes = colour\n", 2,
          "\"colour\" is neither a name known here nor an OID"},

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd pending, approve, reject: a person decides about a request. A running server sees it in the
+ * store when the device asks again.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "crypto.h"
+#include "estocd.h"
+
+/* ------------------------------------------------------------------------------------ one request */
+
+bool estocd_request_parse(const char *text, int64_t *id)
+{
+    char *end;
+    text += *text == 'r' || *text == 'R';
+    *id = isdigit((unsigned char)*text) ? strtoll(text, &end, 10) : 0;
+    return *id > 0 && *id < INT64_MAX && *end == '\0';
+}
+
+static const char *state_of(const estoc_pending *p)
+{
+    return p->decision == ESTOC_UNDECIDED  ? "pending"
+           : p->decision == ESTOC_REJECTED ? "rejected"
+           : p->serial_len > 0             ? "issued"
+                                           : "approved";
+}
+
+/* As the commands write and take it: no serial number begins with an r. */
+static const char *name_of(const estoc_pending *p, char out[24])
+{
+    snprintf(out, 24, "r%lld", (long long)p->id);
+    return out;
+}
+
+static void add_digest(cJSON *json, const char *name, const uint8_t digest[32])
+{
+    char hex[65];
+    cJSON_AddStringToObject(json, name, estoc_hex(estoc_slice_of(digest, 32), hex, sizeof hex));
+}
+
+static cJSON *json_of(const estoc_pending *p)
+{
+    char text[2 * ESTOC_SERIAL_MAX + 1];
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "id", name_of(p, text));
+    cJSON_AddStringToObject(json, "state", state_of(p));
+    cJSON_AddStringToObject(json, "op", p->op);
+    cJSON_AddStringToObject(json, "profile", p->profile);
+    cJSON_AddStringToObject(json, "subject", p->subject);
+    cJSON_AddStringToObject(json, "asked_at", estoc_time_text(p->asked_at, text, sizeof text));
+    if (p->decision != ESTOC_UNDECIDED) {
+        cJSON_AddStringToObject(json, "decided_at",
+                                estoc_time_text(p->decided_at, text, sizeof text));
+    }
+    if (p->serial_len > 0) {
+        estoc_slice serial = estoc_slice_of(p->serial, p->serial_len);
+        cJSON_AddStringToObject(json, "serial", estoc_hex(serial, text, sizeof text));
+    }
+    add_digest(json, "identity_sha256", p->identity);
+    add_digest(json, "request_sha256", p->csr);
+    return json;
+}
+
+/* The key asked for, which a person can compare. */
+static bool key_digest(const estoc_pending *p, uint8_t out[32])
+{
+    estoc_csr csr;
+    return estoc_csr_parse(&csr, p->request) == ESTOC_OK &&
+           estoc_sha256(csr.spki.der, out) == ESTOC_OK;
+}
+
+struct view {
+    const char *command;
+    bool json, found;
+    int code;
+};
+
+static int print_request(const struct view *v, const estoc_pending *p, const char *pem)
+{
+    char text[65];
+    uint8_t key[32];
+    bool has_key = key_digest(p, key);
+    if (v->json) {
+        cJSON *json = json_of(p);
+        if (has_key) {
+            add_digest(json, "key_sha256", key);
+        }
+        cJSON_AddStringToObject(json, "pem", pem);
+        return estocd_print_json(v->command, json);
+    }
+    printf("request   %s, to %s\n", name_of(p, text), p->op);
+    printf("subject   %s\n", p->subject);
+    printf("profile   %s\n", p->profile[0] != '\0' ? p->profile : "-");
+    printf("state     %s\n", state_of(p));
+    printf("asked     %s\n", estoc_time_text(p->asked_at, text, sizeof text));
+    if (p->decision != ESTOC_UNDECIDED) {
+        printf("decided   %s\n", estoc_time_text(p->decided_at, text, sizeof text));
+    }
+    if (p->serial_len > 0) {
+        estoc_slice serial = estoc_slice_of(p->serial, p->serial_len);
+        printf("serial    %s\n", estoc_hex(serial, text, sizeof text));
+    }
+    printf("asked by  %s (SHA-256 of the certificate)\n",
+           estoc_hex(estoc_slice_of(p->identity, 32), text, sizeof text));
+    if (has_key) {
+        printf("key       %s (SHA-256)\n", estoc_hex(estoc_slice_of(key, 32), text, sizeof text));
+    }
+    printf("\n%s", pem);
+    return estocd_finish(v->command);
+}
+
+/* The request, then the certificate that asked. */
+static bool show_one(void *ctx, const estoc_pending *p)
+{
+    struct view *v = ctx;
+    char pem[65536];
+    estoc_blob csr = {NULL, 0};
+    estoc_blob client = {NULL, 0};
+    v->found = true;
+    if (estoc_csr_pem(p->request, &csr) || estoc_certs_pem(&p->client, 1, &client)) {
+        v->code = estocd_say(v->command, "%s", estoc_err_text(ESTOC_E_MEMORY));
+    } else {
+        snprintf(pem, sizeof pem, "%.*s%.*s", (int)csr.len, (const char *)csr.ptr, (int)client.len,
+                 (const char *)client.ptr);
+        v->code = print_request(v, p, pem);
+    }
+    estoc_blob_free(&csr);
+    estoc_blob_free(&client);
+    return false;
+}
+
+#define NO_SUCH_REQUEST "there is no such request; `estocd pending --all` has them"
+
+int estocd_show_request(const char *command, estoc_store *store, int64_t id, bool json)
+{
+    struct view v = {.command = command, .json = json};
+    estoc_err err = estoc_store_pending_each(store, id, show_one, &v);
+    return err        ? estocd_store_failed(command, store, err)
+           : !v.found ? estocd_say(command, "r%lld: " NO_SUCH_REQUEST, (long long)id)
+                      : v.code;
+}
+
+/* ---------------------------------------------------------------------------------------- pending */
+
+struct listing {
+    bool json, all, failed;
+    size_t n;
+};
+
+static bool each(void *ctx, const estoc_pending *p)
+{
+    struct listing *l = ctx;
+    char name[24], asked[32];
+    if (!l->all && p->decision != ESTOC_UNDECIDED) {
+        return true;
+    }
+    if (l->json) {
+        cJSON *json = json_of(p);
+        char *text = cJSON_PrintUnformatted(json);
+        cJSON_Delete(json);
+        l->failed = text == NULL || printf("%s%s", l->n > 0 ? ",\n " : "[", text) < 0;
+        free(text);
+    } else {
+        if (l->n == 0) {
+            printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s\n", "ID", "ASKED", "STATE", "OP", "PROFILE",
+                   "SUBJECT");
+        }
+        l->failed = printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s\n", name_of(p, name),
+                           estoc_time_text(p->asked_at, asked, sizeof asked), state_of(p), p->op,
+                           p->profile[0] != '\0' ? p->profile : "-", p->subject) < 0;
+    }
+    l->n++;
+    return !l->failed;
+}
+
+static int list(const char *dir, bool all, bool json)
+{
+    struct listing l = {.all = all, .json = json};
+    estoc_store *store = estocd_open_store("pending", dir);
+    if (store == NULL) {
+        return 1;
+    }
+    estoc_err err = estoc_store_pending_each(store, 0, each, &l);
+    if (json && !l.failed) {
+        printf(l.n > 0 ? "]\n" : "[]\n");
+    } else if (l.n == 0 && !err) {
+        fprintf(stderr, "estocd pending: no request%s\n", all ? " so far" : " waits");
+    }
+    int code = err ? estocd_store_failed("pending", store, err) : estocd_finish("pending");
+    estoc_store_close(store);
+    return code;
+}
+
+#define DIR_OPTION                                                           \
+    {                                                                        \
+        .name = "dir", .kind = ESTOC_ARG_TEXT, .metavar = "DIR",             \
+        .help = "what `estocd init` made", .to.text = &dir, .required = true \
+    }
+
+int estocd_pending(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *unused;
+    bool json = false;
+    bool all = false;
+    const estoc_arg options[] = {
+        DIR_OPTION,
+        {.name = "all",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "those that were decided, too",
+         .to.flag = &all},
+        {.name = "json", .kind = ESTOC_ARG_FLAG, .help = "an array of objects", .to.flag = &json},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = "pending",
+        .summary = "list the requests that wait for a person",
+        .description =
+            "One line each, the oldest first: number, time (UTC), state (pending, approved,\n"
+            "rejected, issued), resource, profile (- is the default), subject. There are some\n"
+            "where a profile in estocd.conf has `approval = manual`. `estocd show ID` shows one\n"
+            "in full, `estocd approve ID` and `estocd reject ID` decide. Works while estocd\n"
+            "runs, and when it does not.",
+        .example = "  estocd pending --dir ~/est\n"
+                   "  estocd pending --dir ~/est --json | jq -r '.[].id'",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &unused);
+    return code == ESTOC_ARGS_RUN ? list(dir, all, json) : code;
+}
+
+/* ------------------------------------------------------------------------------ approve and reject */
+
+static bool tell(void *ctx, const estoc_pending *p)
+{
+    struct view *v = ctx;
+    char name[24];
+    v->found = true;
+    if (v->json) {
+        v->code = estocd_print_json(v->command, json_of(p));
+    } else {
+        fprintf(stderr, "%s %s, %s; the device is told when it asks again\n", state_of(p),
+                name_of(p, name), p->subject);
+    }
+    return false;
+}
+
+static int decide(const char *command, const char *text, estoc_decision decision, const char *dir,
+                  bool json)
+{
+    struct view v = {.command = command, .json = json};
+    int64_t id;
+    if (!estocd_request_parse(text, &id)) {
+        return estocd_say(command, "%.100s: not the number of a request; `estocd pending` has them",
+                          text);
+    }
+    estoc_store *store = estocd_open_store(command, dir);
+    if (store == NULL) {
+        return 1;
+    }
+    estoc_err err = estoc_store_decide(store, id, decision, estoc_unix_s());
+    bool issued = err == ESTOC_E_STATE;
+    bool missing = err == ESTOC_E_NOT_FOUND;
+    err = err ? err : estoc_store_pending_each(store, id, tell, &v);
+    int code = issued    ? estocd_say(command,
+                                      "%.100s: a certificate was issued already; `estocd show` has "
+                                         "its serial number, `estocd revoke` takes it back",
+                                      text)
+               : missing ? estocd_say(command, "%.100s: " NO_SUCH_REQUEST, text)
+               : err     ? estocd_store_failed(command, store, err)
+                         : v.code;
+    estoc_store_close(store);
+    return code;
+}
+
+int estocd_approve(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *id;
+    bool json = false;
+    const estoc_arg options[] = {
+        DIR_OPTION,
+        {.name = "json",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "print the request as an object",
+         .to.flag = &json},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = "approve",
+        .positional = "ID",
+        .summary = "let a request have its certificate",
+        .description =
+            "ID is what `estocd pending` lists. The certificate is issued when the device asks\n"
+            "again, if the rules in estocd.conf and its own certificate still allow it then.\n"
+            "Until that, `estocd reject` takes the approval back.",
+        .example = "  estocd show r12 --dir ~/est && estocd approve r12 --dir ~/est",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &id);
+    return code == ESTOC_ARGS_RUN ? decide("approve", id, ESTOC_APPROVED, dir, json) : code;
+}
+
+int estocd_reject(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *id;
+    bool json = false;
+    const estoc_arg options[] = {
+        DIR_OPTION,
+        {.name = "json",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "print the request as an object",
+         .to.flag = &json},
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = "reject",
+        .positional = "ID",
+        .summary = "refuse a request its certificate",
+        .description =
+            "ID is what `estocd pending` lists. The device is answered 4.03 when it asks\n"
+            "again. It may come with another request; to keep it out, take the CA that\n"
+            "vouches for it from the client anchors, or revoke its certificate.",
+        .example = "  estocd reject r12 --dir ~/est",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &id);
+    return code == ESTOC_ARGS_RUN ? decide("reject", id, ESTOC_REJECTED, dir, json) : code;
+}
