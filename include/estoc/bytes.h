@@ -55,6 +55,10 @@ bool estoc_slice_eq_secret(estoc_slice a, estoc_slice b);
 /** At most `len` bytes of `s` from `from` on; empty past the end. */
 estoc_slice estoc_slice_sub(estoc_slice s, size_t from, size_t len);
 
+/** `v` / `by`, rounded down; `by` is not 0. C's own division of 64 bits is a library's function on
+ *  small machines.                                                                                  */
+uint64_t estoc_divide(uint64_t v, uint16_t by);
+
 /** Overwrite with zeros, in a way the compiler does not remove. */
 void estoc_wipe(void *ptr, size_t len);
 

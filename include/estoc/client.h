@@ -66,6 +66,7 @@ typedef struct estoc_client {
     uint16_t answer_format;
     estoc_err err;
     uint32_t waited_s;
+    estoc_ms now; /* of the call under way */
     estoc_ms wait_until;
     estoc_slice csr;
     estoc_slice answer;

@@ -109,6 +109,10 @@ bool estoc_coap_peek(estoc_slice dg, uint8_t *type, uint16_t *mid);
  *          estoc_coap_peek says it is a CON; stay silent otherwise.                                */
 ESTOC_MUST_USE estoc_err estoc_coap_parse(estoc_coap_msg *msg, estoc_slice dg);
 
+/** Write an empty message: an acknowledgement or a reset.
+ *  @return its length, 4 bytes                                                                     */
+size_t estoc_coap_empty(uint8_t out[4], uint8_t type, uint16_t mid);
+
 typedef struct estoc_coap_opt {
     uint16_t number;
     estoc_slice value;

@@ -34,6 +34,9 @@ typedef struct estoc_transmission {
 
 /** The RFC's defaults. */
 estoc_transmission estoc_transmission_default(void);
+/** The first time-out, between ACK_TIMEOUT and ACK_TIMEOUT * ACK_RANDOM_FACTOR: the shortest for
+ *  `random` 0, the longest for 65,535.                                    RFC 7252 section 4.2 */
+uint32_t estoc_transmission_first_ms(const estoc_transmission *tx, uint16_t random);
 
 #define ESTOC_CALL_PATH_MAX 8
 #define ESTOC_MESSAGE_MAX   1280 /**< bytes of the largest CoAP message a requester builds */
@@ -107,6 +110,7 @@ typedef struct estoc_requester {
     uint32_t retransmits;
     uint32_t sent_off;   /* of the body: where the block in flight starts */
     uint32_t answer_len; /* of the answer: what we have */
+    estoc_ms now;        /* of the call under way */
     estoc_ms deadline;   /* retransmit, or give up on a separate response */
     estoc_requester_cfg cfg;
     estoc_traffic traffic;

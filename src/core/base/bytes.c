@@ -34,6 +34,17 @@ estoc_slice estoc_slice_sub(estoc_slice s, size_t from, size_t len)
     return (estoc_slice){s.ptr + from, len < left ? len : left};
 }
 
+uint64_t estoc_divide(uint64_t v, uint16_t by)
+{
+    uint32_t rest = 0;
+    for (int i = 0; i < 4; i++) { /* digits of 16 bits leave in front, those of the result come in */
+        rest = rest << 16 | (uint32_t)(v >> 48);
+        v = v << 16 | rest / by;
+        rest %= by;
+    }
+    return v;
+}
+
 void estoc_wipe(void *ptr, size_t len)
 {
     volatile uint8_t *p = ptr;

@@ -81,7 +81,7 @@ static uint16_t format_of(const estoc_client *c)
     return c->cfg.cert_format != ESTOC_FORMAT_NONE ? c->cfg.cert_format : ESTOC_FORMAT_CERTS;
 }
 
-static estoc_err request(estoc_client *c, estoc_ms now)
+static estoc_err request(estoc_client *c)
 {
     const estoc_resource *res = resource_of(c);
     estoc_call call;
@@ -102,11 +102,11 @@ static estoc_err request(estoc_client *c, estoc_ms now)
     call.answer = c->cfg.room;
     c->answer = estoc_slice_of(NULL, 0);
     c->answer_format = ESTOC_FORMAT_NONE;
-    return estoc_requester_start(&c->requester, now, &call);
+    return estoc_requester_start(&c->requester, c->now, &call);
 }
 
 /* Take the event; enter what it leads to, past the steps that were not asked for. */
-static estoc_err advance(estoc_client *c, estoc_ms now, unsigned event)
+static estoc_err advance(estoc_client *c, unsigned event)
 {
     uint8_t to = c->state < STATES ? leads[c->state][event] : UNUSED;
     if (to == UNUSED) {
@@ -123,32 +123,32 @@ static estoc_err advance(estoc_client *c, estoc_ms now, unsigned event)
         return ESTOC_OK;
     }
     c->step = to;
-    estoc_err err = request(c, now);
+    estoc_err err = request(c);
     return err ? fail(c, err) : ESTOC_OK;
 }
 
 /* K3: wait out 5.03 and 4.29. Max-Age 0 would spin, hence at least a second. */
-static estoc_err wait_out(estoc_client *c, estoc_ms now, const estoc_reply *reply)
+static estoc_err wait_out(estoc_client *c, const estoc_reply *reply)
 {
     uint32_t wait_s = reply->max_age_s > 0 ? reply->max_age_s : 1;
     if (wait_s > c->cfg.wait_max_s - c->waited_s) {
         return fail(c, ESTOC_E_LATER);
     }
     c->waited_s += wait_s;
-    c->wait_until = now + (estoc_ms)wait_s * 1000u;
-    return advance(c, now, LATER);
+    c->wait_until = c->now + (estoc_ms)wait_s * 1000u;
+    return advance(c, LATER);
 }
 
-static estoc_err answered(estoc_client *c, estoc_ms now)
+static estoc_err answered(estoc_client *c)
 {
     const estoc_reply *reply = estoc_requester_reply(&c->requester);
     uint8_t good = resource_of(c)->method == ESTOC_COAP_GET ? ESTOC_COAP_CONTENT /* C5 */
                                                             : ESTOC_COAP_CHANGED;
     if (reply->code == ESTOC_COAP_UNAVAILABLE || reply->code == ESTOC_COAP_TOO_MANY_REQUESTS) {
-        return wait_out(c, now, reply);
+        return wait_out(c, reply);
     }
     if (c->step == ATT && reply->code == ESTOC_COAP_NOT_FOUND) {
-        return advance(c, now, ANSWER); /* it asks for nothing. RFC 7030 section 4.5.1 */
+        return advance(c, ANSWER); /* it asks for nothing. RFC 7030 section 4.5.1 */
     }
     if (ESTOC_COAP_CLASS(reply->code) == 4) {
         return fail(c, ESTOC_E_REFUSED);
@@ -164,7 +164,7 @@ static estoc_err answered(estoc_client *c, estoc_ms now)
     }
     c->answer = reply->body;
     c->answer_format = reply->content_format;
-    return advance(c, now, ANSWER);
+    return advance(c, ANSWER);
 }
 
 static bool awaits_answer(const estoc_client *c)
@@ -173,7 +173,7 @@ static bool awaits_answer(const estoc_client *c)
 }
 
 /* What the requester came to, if this state waits for it. */
-static estoc_err settle(estoc_client *c, estoc_ms now)
+static estoc_err settle(estoc_client *c)
 {
     if (!awaits_answer(c)) {
         return ESTOC_OK;
@@ -182,7 +182,7 @@ static estoc_err settle(estoc_client *c, estoc_ms now)
     if ((state & ESTOC_REQUESTER_FAILED) != 0) {
         return fail(c, estoc_requester_error(&c->requester));
     }
-    return (state & ESTOC_REQUESTER_DONE) != 0 ? answered(c, now) : ESTOC_OK;
+    return (state & ESTOC_REQUESTER_DONE) != 0 ? answered(c) : ESTOC_OK;
 }
 
 /* K1: toward a peer found untrusted nothing is sent, not even an acknowledgement. */
@@ -212,11 +212,12 @@ estoc_err estoc_client_start(estoc_client *c, estoc_ms now, const estoc_client_c
         return err;
     }
     c->cfg = *cfg;
+    c->now = now;
     c->answer_format = ESTOC_FORMAT_NONE;
     /* as if CRTS had been entered: skipped unless asked for */
     c->step = CRTS;
     c->state = RETRY;
-    return advance(c, now, TIME);
+    return advance(c, TIME);
 }
 
 estoc_err estoc_client_input(estoc_client *c, estoc_ms now, estoc_slice dg)
@@ -224,9 +225,10 @@ estoc_err estoc_client_input(estoc_client *c, estoc_ms now, estoc_slice dg)
     if (silent(c)) {
         return ESTOC_OK;
     }
+    c->now = now;
     bool awaiting = awaits_answer(c);
     estoc_err err = estoc_requester_input(&c->requester, now, dg);
-    return awaiting ? settle(c, now) : err;
+    return awaiting ? settle(c) : err;
 }
 
 estoc_err estoc_client_output(estoc_client *c, estoc_ms now, estoc_buf out, size_t *len)
@@ -235,14 +237,15 @@ estoc_err estoc_client_output(estoc_client *c, estoc_ms now, estoc_buf out, size
     if (silent(c)) {
         return c->err;
     }
+    c->now = now;
     if (c->state == RETRY && now >= c->wait_until) {
-        estoc_err err = advance(c, now, TIME);
+        estoc_err err = advance(c, TIME);
         if (err) {
             return err;
         }
     }
     estoc_err err = estoc_requester_output(&c->requester, now, out, len);
-    estoc_err settled = settle(c, now);
+    estoc_err settled = settle(c);
     return settled ? settled : err;
 }
 
@@ -271,10 +274,11 @@ estoc_slice estoc_client_answer(const estoc_client *c, uint16_t *format)
 
 static estoc_err verdict(estoc_client *c, estoc_ms now, unsigned event, bool ok)
 {
+    c->now = now;
     if (c->state >= STATES || leads[c->state][event] == UNUSED) {
         return ESTOC_E_STATE;
     }
-    return ok ? advance(c, now, event) : fail(c, ESTOC_E_UNTRUSTED);
+    return ok ? advance(c, event) : fail(c, ESTOC_E_UNTRUSTED);
 }
 
 estoc_err estoc_client_trusted(estoc_client *c, estoc_ms now, bool ok)
@@ -292,10 +296,11 @@ estoc_err estoc_client_csr(estoc_client *c, estoc_ms now, estoc_slice csr)
     if (csr.len == 0 && c->state == CSR) {
         return ESTOC_E_USAGE;
     }
+    c->now = now;
     if (c->state == CSR) {
         c->csr = csr;
     }
-    return advance(c, now, GIVEN);
+    return advance(c, GIVEN);
 }
 
 estoc_err estoc_client_error(const estoc_client *c)
@@ -315,7 +320,7 @@ uint32_t estoc_client_wait_s(const estoc_client *c, estoc_ms now)
     if (c->state != RETRY || now >= c->wait_until) {
         return 0;
     }
-    return (uint32_t)((c->wait_until - now + 999u) / 1000u);
+    return (uint32_t)estoc_divide(c->wait_until - now + 999, 1000);
 }
 
 const estoc_traffic *estoc_client_traffic(const estoc_client *c)

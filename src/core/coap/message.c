@@ -112,6 +112,15 @@ estoc_err estoc_coap_parse(estoc_coap_msg *msg, estoc_slice dg)
     return ESTOC_OK;
 }
 
+size_t estoc_coap_empty(uint8_t out[4], uint8_t type, uint16_t mid)
+{
+    out[0] = (uint8_t)(VERSION_1 | type << 4);
+    out[1] = ESTOC_COAP_EMPTY;
+    out[2] = (uint8_t)(mid >> 8);
+    out[3] = (uint8_t)mid;
+    return 4;
+}
+
 estoc_coap_opts estoc_coap_opts_of(estoc_slice options)
 {
     return (estoc_coap_opts){options, 0};

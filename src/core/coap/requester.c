@@ -27,12 +27,29 @@ estoc_transmission estoc_transmission_default(void)
     return (estoc_transmission){2000, 1500, 4, 247000};
 }
 
+static uint32_t capped(uint64_t ms)
+{
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+uint32_t estoc_transmission_first_ms(const estoc_transmission *tx, uint16_t random)
+{
+    uint32_t permil = tx->ack_random_permil > 1000 ? tx->ack_random_permil - 1000 : 0;
+    uint32_t spread = capped(estoc_divide((uint64_t)tx->ack_timeout_ms * permil, 1000));
+    return capped(tx->ack_timeout_ms + estoc_divide((uint64_t)spread * random, UINT16_MAX));
+}
+
 static estoc_err fail(estoc_requester *q, estoc_err err)
 {
     estoc_requester_drop(q);
     q->phase = FAILED;
     q->err = err;
     return err;
+}
+
+static uint16_t big_endian(const uint8_t b[2])
+{
+    return (uint16_t)(b[0] << 8 | b[1]);
 }
 
 static bool cfg_ok(const estoc_requester_cfg *cfg)
@@ -53,7 +70,7 @@ estoc_err estoc_requester_init(estoc_requester *q, const estoc_requester_cfg *cf
     if (!cfg->random.fill(cfg->random.ctx, mid, sizeof mid)) {
         return ESTOC_E_RANDOM;
     }
-    q->mid = (uint16_t)(mid[0] << 8 | mid[1]);
+    q->mid = big_endian(mid);
     q->cfg = *cfg;
     q->cfg.message_max = cfg->message_max > 0 ? cfg->message_max : ESTOC_MESSAGE_MAX;
     return ESTOC_OK;
@@ -75,37 +92,29 @@ static bool call_ok(const estoc_call *call)
     return true;
 }
 
-/* Between ACK_TIMEOUT and ACK_TIMEOUT * ACK_RANDOM_FACTOR.               RFC 7252 section 4.2 */
-static uint32_t first_timeout(const estoc_transmission *tx, const uint8_t r[2])
-{
-    uint64_t spread = (uint64_t)tx->ack_timeout_ms * (tx->ack_random_permil - 1000u) / 1000u;
-    uint64_t ms = tx->ack_timeout_ms + (spread < UINT32_MAX ? spread : UINT32_MAX) *
-                                           (uint64_t)(r[0] << 8 | r[1]) / UINT16_MAX;
-    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
-}
-
 /* C6: what is due goes out under a message ID and a token of its own. */
-static estoc_err next_message(estoc_requester *q, estoc_ms now)
+static estoc_err next_message(estoc_requester *q)
 {
     uint8_t r[sizeof q->token + 2];
     if (!q->cfg.random.fill(q->cfg.random.ctx, r, sizeof r)) {
         return ESTOC_E_RANDOM;
     }
     memcpy(q->token, r, sizeof q->token);
-    q->timeout_ms = first_timeout(&q->cfg.tx, r + sizeof q->token);
+    q->timeout_ms = estoc_transmission_first_ms(&q->cfg.tx, big_endian(r + sizeof q->token));
     q->mid++;
     estoc_err err = estoc_requester_build(q);
     if (err) {
         return err;
     }
     q->retransmits = 0;
-    q->deadline = now;
+    q->deadline = q->now;
     q->phase = SENDING;
     return ESTOC_OK;
 }
 
 estoc_err estoc_requester_start(estoc_requester *q, estoc_ms now, const estoc_call *call)
 {
+    q->now = now;
     q->phase = IDLE;
     q->err = ESTOC_OK;
     q->sent_off = 0;
@@ -119,7 +128,7 @@ estoc_err estoc_requester_start(estoc_requester *q, estoc_ms now, const estoc_ca
     }
     q->call = *call;
     estoc_err err = estoc_requester_plan(q);
-    return err ? err : next_message(q, now);
+    return err ? err : next_message(q);
 }
 
 /* One of each may wait for output(). What a newer one replaces, the peer asks for again. */
@@ -136,7 +145,7 @@ static void acknowledge(estoc_requester *q, uint16_t mid)
     q->has_last_peer_mid = true;
 }
 
-static estoc_err take_empty(estoc_requester *q, estoc_ms now, const estoc_coap_msg *msg)
+static estoc_err take_empty(estoc_requester *q, const estoc_coap_msg *msg)
 {
     bool ours = (q->phase == ACK || q->phase == SEPARATE) && msg->mid == q->mid;
     if (msg->type == ESTOC_COAP_CON) {
@@ -145,7 +154,7 @@ static estoc_err take_empty(estoc_requester *q, estoc_ms now, const estoc_coap_m
         return fail(q, ESTOC_E_RESET);
     } else if (msg->type == ESTOC_COAP_ACK && ours && q->phase == ACK) {
         q->phase = SEPARATE; /* L1; a second one does not prolong it */
-        q->deadline = now + q->cfg.tx.response_ms;
+        q->deadline = q->now + q->cfg.tx.response_ms;
     }
     return ESTOC_OK;
 }
@@ -172,7 +181,7 @@ static void take_unexpected(estoc_requester *q, const estoc_coap_msg *msg)
     }
 }
 
-static estoc_err take_response(estoc_requester *q, estoc_ms now, const estoc_coap_msg *msg)
+static estoc_err take_response(estoc_requester *q, const estoc_coap_msg *msg)
 {
     bool more;
     estoc_err err = estoc_requester_take(q, msg, &more);
@@ -184,7 +193,7 @@ static estoc_err take_response(estoc_requester *q, estoc_ms now, const estoc_coa
         }
     }
     if (!err && more) {
-        err = next_message(q, now);
+        err = next_message(q);
     } else if (!err) {
         q->phase = DONE;
     }
@@ -193,6 +202,7 @@ static estoc_err take_response(estoc_requester *q, estoc_ms now, const estoc_coa
 
 estoc_err estoc_requester_input(estoc_requester *q, estoc_ms now, estoc_slice dg)
 {
+    q->now = now;
     q->traffic.received++;
     q->traffic.received_bytes += (uint32_t)dg.len;
     estoc_coap_msg msg;
@@ -205,30 +215,13 @@ estoc_err estoc_requester_input(estoc_requester *q, estoc_ms now, estoc_slice dg
         return ESTOC_OK;
     }
     if (msg.code == ESTOC_COAP_EMPTY) {
-        return take_empty(q, now, &msg);
+        return take_empty(q, &msg);
     }
     if (ESTOC_COAP_CLASS(msg.code) != 0 && is_awaited(q, &msg)) {
-        return take_response(q, now, &msg);
+        return take_response(q, &msg);
     }
     take_unexpected(q, &msg);
     return ESTOC_OK;
-}
-
-static estoc_err give(estoc_requester *q, estoc_slice message, estoc_buf out, size_t *len)
-{
-    memcpy(out.ptr, message.ptr, message.len);
-    *len = message.len;
-    q->traffic.sent++;
-    q->traffic.sent_bytes += (uint32_t)message.len;
-    return ESTOC_OK;
-}
-
-static estoc_err give_empty(estoc_requester *q, uint8_t type, uint16_t mid, estoc_buf out,
-                            size_t *len)
-{
-    const uint8_t message[4] = {(uint8_t)(0x40 | type << 4), ESTOC_COAP_EMPTY, (uint8_t)(mid >> 8),
-                                (uint8_t)mid};
-    return give(q, estoc_slice_of(message, sizeof message), out, len);
 }
 
 static void count_retransmission(estoc_requester *q)
@@ -240,22 +233,38 @@ static void count_retransmission(estoc_requester *q)
 
 /* A caller that comes late misses what was due before: all copies stay inside MAX_TRANSMIT_SPAN,
  * and ACK_TIMEOUT apart.                                                 RFC 7252 section 4.2 */
-static estoc_err retransmit(estoc_requester *q, estoc_ms now, estoc_buf out, size_t *len)
+static bool due_again(estoc_requester *q)
 {
-    if (now < q->deadline) {
-        return ESTOC_OK;
+    const estoc_transmission *tx = &q->cfg.tx;
+    if (q->now < q->deadline) {
+        return false;
     }
-    while (now >= q->deadline) {
-        if (q->retransmits >= q->cfg.tx.max_retransmit) {
-            return fail(q, ESTOC_E_TIMEOUT);
+    while (q->now >= q->deadline) {
+        if (q->retransmits >= tx->max_retransmit) {
+            fail(q, ESTOC_E_TIMEOUT);
+            return false;
         }
         count_retransmission(q);
     }
-    if (q->deadline - now < q->cfg.tx.ack_timeout_ms && q->retransmits < q->cfg.tx.max_retransmit) {
+    if (q->deadline - q->now < tx->ack_timeout_ms && q->retransmits < tx->max_retransmit) {
         count_retransmission(q);
     }
     q->traffic.retransmitted++;
-    return give(q, estoc_slice_of(q->message, q->message_len), out, len);
+    return true;
+}
+
+/* Whether the message in flight is to go out now. */
+static bool due(estoc_requester *q)
+{
+    if (q->phase == SENDING) {
+        q->phase = ACK;
+        q->deadline = q->now + q->timeout_ms;
+        return true;
+    }
+    if (q->phase == SEPARATE && q->now >= q->deadline) {
+        fail(q, ESTOC_E_TIMEOUT);
+    }
+    return q->phase == ACK && due_again(q);
 }
 
 estoc_err estoc_requester_output(estoc_requester *q, estoc_ms now, estoc_buf out, size_t *len)
@@ -264,28 +273,22 @@ estoc_err estoc_requester_output(estoc_requester *q, estoc_ms now, estoc_buf out
     if (out.cap < q->cfg.message_max || out.cap < MESSAGE_MAX_MIN) {
         return ESTOC_E_SPACE;
     }
+    q->now = now;
     if (q->send_ack) {
         q->send_ack = false;
-        return give_empty(q, ESTOC_COAP_ACK, q->last_peer_mid, out, len);
-    }
-    if (q->send_rst) {
+        *len = estoc_coap_empty(out.ptr, ESTOC_COAP_ACK, q->last_peer_mid);
+    } else if (q->send_rst) {
         q->send_rst = false;
-        return give_empty(q, ESTOC_COAP_RST, q->peer_mid, out, len);
+        *len = estoc_coap_empty(out.ptr, ESTOC_COAP_RST, q->peer_mid);
+    } else if (due(q)) {
+        memcpy(out.ptr, q->message, q->message_len);
+        *len = q->message_len;
+    } else {
+        return q->phase == FAILED && q->err == ESTOC_E_TIMEOUT ? q->err : ESTOC_OK;
     }
-    switch (q->phase) {
-    case SENDING:
-        q->phase = ACK;
-        q->deadline = now + q->timeout_ms;
-        return give(q, estoc_slice_of(q->message, q->message_len), out, len);
-    case ACK:
-        return retransmit(q, now, out, len);
-    case SEPARATE:
-        return now >= q->deadline ? fail(q, ESTOC_E_TIMEOUT) : ESTOC_OK;
-    case FAILED:
-        return q->err == ESTOC_E_TIMEOUT ? q->err : ESTOC_OK;
-    default:
-        return ESTOC_OK;
-    }
+    q->traffic.sent++;
+    q->traffic.sent_bytes += (uint32_t)*len;
+    return ESTOC_OK;
 }
 
 static bool wants_send(const estoc_requester *q)

@@ -213,10 +213,7 @@ static bool answer_duplicate(estoc_responder *r, const estoc_coap_msg *msg,
 
 void estoc_rsp_empty(estoc_responder *r, uint8_t type, uint16_t mid)
 {
-    const uint8_t header[4] = {(uint8_t)(0x40 | type << 4), ESTOC_COAP_EMPTY, (uint8_t)(mid >> 8),
-                               (uint8_t)mid};
-    memcpy(r->out, header, sizeof header);
-    r->out_len = sizeof header;
+    r->out_len = (uint16_t)estoc_coap_empty(r->out, type, mid);
     r->out_secret = false;
 }
 
@@ -286,14 +283,11 @@ void estoc_rsp_start_separate(estoc_responder *r, uint16_t mid)
     r->separate_active = true;
     r->separate_retransmits = 0;
     uint8_t b[2];
-    uint64_t jitter = 0xffff; /* without randomness the longest wait is the polite one */
+    uint16_t random = UINT16_MAX; /* without randomness the longest wait is the polite one */
     if (r->cfg.random.fill(r->cfg.random.ctx, b, sizeof b)) {
-        jitter = (uint64_t)b[0] << 8 | b[1];
+        random = (uint16_t)(b[0] << 8 | b[1]);
     }
-    uint64_t permil = r->cfg.tx.ack_random_permil > 1000 ? r->cfg.tx.ack_random_permil - 1000u : 0;
-    uint64_t wait = r->cfg.tx.ack_timeout_ms;
-    wait += wait * permil / 1000 * jitter / 0xffff;
-    r->separate_timeout_ms = wait < UINT32_MAX ? (uint32_t)wait : UINT32_MAX;
+    r->separate_timeout_ms = estoc_transmission_first_ms(&r->cfg.tx, random);
     r->separate_due = estoc_rsp_after(r, r->separate_timeout_ms);
 }
 

@@ -240,6 +240,21 @@ static void no_buffer(void **state)
     assert_int_equal(len, 0);
 }
 
+static void divide(void **state)
+{
+    (void)state;
+    static const uint64_t values[] = {
+        0,          1,          999,           1000,           65535,
+        65536,      0xffffffff, 0x100000000,   0x1234567890ab, INT64_MAX,
+        UINT64_MAX, 1234567,    253402300799u, 0xffff0000ffff, 86400000};
+    static const uint16_t by[] = {1, 2, 10, 999, 1000, 32768, 65534, 65535};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        for (size_t j = 0; j < sizeof by / sizeof by[0]; j++) {
+            assert_true(estoc_divide(values[i], by[j]) == values[i] / by[j]);
+        }
+    }
+}
+
 int main(void)
 {
     /* clang-format off */
@@ -247,6 +262,7 @@ int main(void)
         {"equality",                               slice_eq, NULL, NULL, NULL},
         {"equality of secrets",                    slice_eq_secret, NULL, NULL, NULL},
         {"part of a slice stays inside it",        slice_sub, NULL, NULL, NULL},
+        {"division of 64 bits",                    divide, NULL, NULL, NULL},
         {"wipe",                                   wipe, NULL, NULL, NULL},
         {"reads are big-endian",                   reads, NULL, NULL, NULL},
         {"reads do not sign-extend",               high_bits, NULL, NULL, NULL},

@@ -135,6 +135,11 @@ static void every_type(void **state)
         assert_bytes(estoc_slice_of(room, len), SLICE(expected));
         assert_int_equal(parse_exact(SLICE(expected)), 0);
         assert_int_equal(msg.type, type);
+        memset(room, 0, sizeof expected);
+        if (code == ESTOC_COAP_EMPTY) {
+            assert_bytes(estoc_slice_of(room, estoc_coap_empty(room, type, 0x1234)),
+                         SLICE(expected));
+        }
     }
 }
 

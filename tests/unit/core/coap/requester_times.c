@@ -145,6 +145,21 @@ static void the_defaults(void **state)
     assert_int_equal(tx.response_ms, 247000);
 }
 
+/* RFC 7252 section 4.2 */
+static void the_first_timeout(void **state)
+{
+    (void)state;
+    estoc_transmission tx = estoc_transmission_default();
+    assert_int_equal(estoc_transmission_first_ms(&tx, 0), 2000);
+    assert_int_equal(estoc_transmission_first_ms(&tx, 32768), 2500);
+    assert_int_equal(estoc_transmission_first_ms(&tx, 65534), 2999);
+    assert_int_equal(estoc_transmission_first_ms(&tx, 65535), 3000);
+    tx.ack_random_permil = 0; /* as 1,000: never before ACK_TIMEOUT */
+    assert_int_equal(estoc_transmission_first_ms(&tx, 65535), 2000);
+    tx = (estoc_transmission){UINT32_MAX, UINT32_MAX, 0, 0};
+    assert_true(estoc_transmission_first_ms(&tx, 65535) == UINT32_MAX);
+}
+
 /* Each message has a token of its own, and the next message ID. */
 static void tokens_and_message_ids(void **state)
 {
@@ -170,6 +185,7 @@ int main(void)
         TEST("the timer starts with the first copy", the_timer_starts_with_the_first_copy),
         TEST("other transmission parameters", other_parameters),
         TEST("C6 the RFC's parameters", the_defaults),
+        TEST("C6 the first time-out", the_first_timeout),
         TEST("C6 tokens and message IDs", tokens_and_message_ids),
     };
     return cmocka_run_group_tests_name("requester times", tests, NULL, NULL);
