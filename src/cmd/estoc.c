@@ -88,16 +88,17 @@ static int enroll(int argc, char **argv)
 
 static int renew(int argc, char **argv)
 {
+    /* clang-format off */
     static const estoc_manual m = {
         "renew", "replace a certificate before it ends",
-        "Renews the pair in PREFIX, which also is what the server knows you by: the same subject "
-        "and\n"
-        "names, a new key unless --same-key. --subject and --san ask for others\n"
-        "(ChangeSubjectName), which the server may refuse. The old pair stays until the new one "
-        "is\n"
-        "complete.\n" WHERE,
-        "  estoc renew coaps://est.example --out op",
-        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_SAME_KEY};
+        "Renews the pair in PREFIX, which also is what the server knows you by: the same subject\n"
+        "and names, a new key unless --same-key. --subject and --san ask for others\n"
+        "(ChangeSubjectName), which the server may refuse. The old pair stays until the new one\n"
+        "is complete. With --if-due, run it as often as you like: it exits with 0 if it is not\n"
+        "time yet, and with 75 until the next try after a failure.\n" WHERE,
+        "  estoc renew coaps://est.example --out op --if-due",
+        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_SAME_KEY | ESTOC_TAKES_DUE};
+    /* clang-format on */
     return run(&m, estoc_cmd_renew, argc, argv);
 }
 

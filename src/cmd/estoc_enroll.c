@@ -8,6 +8,7 @@
 #include "anchors.h"
 #include "attributes.h"
 #include "credential.h"
+#include "due.h"
 #include "estoc.h"
 #include "output.h"
 #include "plan.h"
@@ -21,6 +22,7 @@ struct run {
     estoc_anchors anchors; /* what /crts returned */
     estoc_key *key;        /* new, or NULL with --same-key */
     estoc_blob csr;
+    uint32_t ask_s; /* when the server says later: for so long */
     estoc_plan plan;
 };
 
@@ -240,6 +242,8 @@ static int install(struct run *r, estoc_slice *chain, size_t n)
         n = order_chain(&pool, chain);
         if (estoc_credential_commit(r->opt->out, chain, n, &why)) {
             code = local(r, r->opt->out, why.text);
+        } else {
+            estoc_tries_clear(r->opt->out);
         }
     }
     estoc_blobs_free(&pool);
@@ -301,9 +305,72 @@ static int converse(struct run *r)
         }
         code = serve(r, wants);
     }
+    if (code == ESTOC_EXIT_LATER) {
+        r->ask_s = estoc_client_refusal(&r->talk->client)->max_age_s;
+    }
     if (code == ESTOC_EXIT_REFUSED ||
         (code == ESTOC_EXIT_SERVER && wants == ESTOC_CLIENT_WANT_INSTALL)) {
         estoc_credential_forget(r->opt->out); /* asking for the same again would not help */
+    }
+    return code;
+}
+
+/* ---- whether it is time ---- */
+
+static int not_due(const struct run *r, int64_t at)
+{
+    char when[32];
+    (void)estoc_say(r->opt->command, 0, "%s: not due before %s", r->opt->cert,
+                    estoc_time_text(at, when, sizeof when));
+    if (!r->opt->json) {
+        return ESTOC_EXIT_DONE;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "prefix", r->opt->out);
+    cJSON_AddStringToObject(json, "due", when);
+    return estoc_json_print(r->opt->command, json);
+}
+
+/* K3. @return 0 with `*due`: go on; else the exit code */
+static int wait_for_due(const struct run *r, int64_t now, int64_t *not_after, bool *due)
+{
+    estoc_cert cert;
+    int64_t at = 0;
+    char when[32];
+    *due = false;
+    estoc_err err = estoc_cert_parse(&cert, estoc_blob_slice(r->id.chain.at[0]));
+    err = err ? err : estoc_due_at(&cert, r->opt->due_percent, &at);
+    if (err) {
+        return local(r, r->opt->cert, estoc_err_text(err));
+    }
+    if (now < at) {
+        return not_due(r, at);
+    }
+    const estoc_tries tries = estoc_tries_read(r->opt->out);
+    if (tries.failed > 0 && now < tries.next) {
+        return estoc_say(r->opt->command, ESTOC_EXIT_LATER,
+                         "%s: %u %s failed; the next one is not before %s, unless without --if-due",
+                         r->opt->cert, (unsigned)tries.failed, tries.failed == 1 ? "try" : "tries",
+                         estoc_time_text(tries.next, when, sizeof when));
+    }
+    *not_after = cert.not_after;
+    *due = true;
+    return ESTOC_EXIT_DONE;
+}
+
+static int run_if_due(struct run *r)
+{
+    int64_t not_after = 0;
+    bool due = false;
+    int code = wait_for_due(r, estoc_unix_s(), &not_after, &due);
+    if (code || !due) {
+        return code;
+    }
+    code = converse(r);
+    /* what fails here, such as a wrong option, does not wait for a better time */
+    if (code > ESTOC_EXIT_LOCAL &&
+        estoc_tries_failed(r->opt->out, estoc_unix_s(), not_after, r->ask_s)) {
+        (void)local(r, r->opt->out, "the failure cannot be noted down");
     }
     return code;
 }
@@ -312,7 +379,7 @@ static int run(struct run *r)
 {
     int code = estoc_identity_load(r->opt, &r->id);
     code = code ? code : estoc_plan_begin(&r->plan, r->opt, &r->id, r->renew);
-    code = code ? code : converse(r);
+    code = code ? code : r->opt->if_due ? run_if_due(r) : converse(r);
     estoc_talk_close(r->talk);
     estoc_anchors_free(&r->anchors);
     estoc_key_free(r->key);

@@ -75,6 +75,12 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
         add_uint(t, "concurrency", "M", &opt->concurrency, 1, SLOTS_MAX,
                  "associations at a time (8)");
     }
+    if ((takes & ESTOC_TAKES_DUE) != 0) {
+        add_flag(t, "if-due", 0, &opt->if_due,
+                 "only if it is time; after a failure not before the next try is due");
+        add_uint(t, "due", "PERCENT", &opt->due_percent, 1, 99,
+                 "of its life, from when on a certificate is due (66)");
+    }
     if ((takes & ESTOC_TAKES_SAME_KEY) != 0) {
         add_flag(t, "same-key", 0, &opt->same_key,
                  (takes & ESTOC_TAKES_LOAD) != 0
@@ -105,7 +111,7 @@ static void add_common(struct table *t, estoc_options *opt, const char **format)
 /* Options of a later version: no "unknown option" for those who read about them. */
 static int refuse_later(const char *command, int argc, char **argv)
 {
-    static const char *const later[] = {"--resume", "--pop", "--if-due"};
+    static const char *const later[] = {"--resume", "--pop"};
     for (int i = 1; i < argc; i++) {
         for (size_t j = 0; j < sizeof later / sizeof later[0]; j++) {
             size_t len = strlen(later[j]);
@@ -144,6 +150,7 @@ int estoc_options_parse(const estoc_manual *m, int argc, char **argv, estoc_opti
                            .mtu = 1280,
                            .format = ESTOC_FORMAT_NONE,
                            .timeout_s = 60,
+                           .due_percent = 66,
                            .count = 100,
                            .concurrency = 8};
     add_own(&t, m->takes, opt);

@@ -36,7 +36,8 @@ typedef struct estoc_options {
     const char *csr;     /* file */
     const char *subject; /* or NULL */
     estoc_args_list san;
-    bool same_key;
+    bool same_key, if_due;
+    uint32_t due_percent; /* of a certificate's life, with --if-due */
     uint32_t count, concurrency; /* of bench */
 } estoc_options;
 

@@ -154,6 +154,162 @@ static void replaced_by_hand(void **state)
     EVP_PKEY_free(kept);
 }
 
+/* ---- only when due ---- */
+
+static void enroll_at(output *o, const fixture *f, const char *label, const char *prefix)
+{
+    run_as(o, f, "dev", "enroll", f->uri, "--label", label, "--out", path_in(f, "%s", prefix),
+           NULL);
+    ok(o);
+}
+
+static void renew_if_due(output *o, const fixture *f, const char *uri, const char *prefix)
+{
+    run(o, "estoc", "renew", uri, "--out", path_in(f, "%s", prefix), "--if-due", "--due", "1",
+        "--timeout", "2", NULL);
+}
+
+/* A certificate of a year just made. No packet goes: the port is closed. */
+static void not_due(void **state)
+{
+    const fixture *f = *state;
+    output o, again;
+    enroll_at(&o, f, "long", "n");
+    unsigned before = issued(f);
+    renew_if_due(&o, f, "coaps://127.0.0.1:1", "n");
+    ok(&o);
+    assert_non_null(strstr(o.err, "not due before 20"));
+    renew_if_due(&again, f, "coaps://127.0.0.1:1", "n");
+    assert_string_equal(o.err, again.err); /* the same answer each time */
+    run(&o, "estoc", "renew", "coaps://127.0.0.1:1", "--out", path_in(f, "n"), "--if-due", "--json",
+        NULL);
+    ok(&o);
+    assert_non_null(strstr(o.out, "\"due\":"));
+    assert_int_equal(issued(f), before);
+    assert_int_not_equal(access(path_in(f, "n.d/tries"), F_OK), 0);
+}
+
+/* One of 800 s, made with 300 s for slow clocks before: with --due 1 it is due within 284 s. */
+static void due(void **state)
+{
+    const fixture *f = *state;
+    output o;
+    enroll_at(&o, f, "short", "d");
+    unsigned before = issued(f);
+    renew_if_due(&o, f, f->uri, "d");
+    ok(&o);
+    assert_int_equal(issued(f), before + 1);
+    check_pair(f, "d");
+    renew_if_due(&o, f, f->uri, "d"); /* now it has one of a year */
+    ok(&o);
+    assert_non_null(strstr(o.err, "not due"));
+    assert_int_equal(issued(f), before + 1);
+}
+
+static void check_tries(const fixture *f, const char *prefix, unsigned failed)
+{
+    char text[128], want[32];
+    read_file(path_in(f, "%s.d/tries", prefix), text, sizeof text);
+    snprintf(want, sizeof want, "failed %u next ", failed);
+    assert_memory_equal(text, want, strlen(want));
+}
+
+/* Each failure is noted, and tried again only later; a success forgets them. */
+static void tries(void **state)
+{
+    const fixture *f = *state;
+    output o;
+    enroll_at(&o, f, "short", "t");
+    for (unsigned i = 1; i <= 3; i++) {
+        renew_if_due(&o, f, "coaps://127.0.0.1:1", "t");
+        assert_int_equal(o.code, 2);
+        check_tries(f, "t", i);
+        renew_if_due(&o, f, "coaps://127.0.0.1:1", "t");
+        assert_int_equal(o.code, 75);
+        assert_non_null(strstr(o.err, i == 1 ? "1 try failed" : " tries failed"));
+        check_tries(f, "t", i);
+        char past[32];
+        snprintf(past, sizeof past, "failed %u next 5\n", i);
+        write_file(path_in(f, "t.d/tries"), past, strlen(past), "w");
+    }
+    run(&o, "estoc", "renew", "https://wrong", "--out", path_in(f, "t"), "--if-due", "--due", "1",
+        NULL);
+    assert_int_equal(o.code, 1); /* a mistake of ours is none of the network's */
+    unsigned before = issued(f);
+    renew_if_due(&o, f, f->uri, "t");
+    ok(&o);
+    assert_int_equal(issued(f), before + 1);
+    assert_int_not_equal(access(path_in(f, "t.d/tries"), F_OK), 0);
+    check_pair(f, "t");
+}
+
+/* Without --if-due nothing waits, and a refusal counts as a try, too. */
+static void tries_refused(void **state)
+{
+    const fixture *f = *state;
+    output o;
+    enroll_at(&o, f, "short", "w");
+    run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "w"), "--if-due", "--due", "1",
+        "--subject", "CN=x", NULL);
+    assert_int_equal(o.code, 4);
+    check_tries(f, "w", 1);
+    run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "w"), NULL);
+    ok(&o);
+    assert_int_not_equal(access(path_in(f, "w.d/tries"), F_OK), 0);
+}
+
+/* The command of the systemd unit, with the folder of the test in place of /var/lib/estoc. */
+static void unit(void **state)
+{
+    const fixture *f = *state;
+    static char text[8192];
+    char line[512] = "", *words[16], *rest = line;
+    const char *argv[20];
+    output o;
+    size_t n = 0;
+    enroll_at(&o, f, "short", "u");
+    assert_true(read_file(getenv("ESTOC_UNIT"), text, sizeof text) > 0);
+    const char *at = strstr(text, "\nExecStart=");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, "\nExecStart=%511[^\n]", line), 1);
+    for (char *word; n < 16 && (word = strsep(&rest, " ")) != NULL; n++) {
+        words[n] = word;
+    }
+    assert_non_null(strstr(words[0], "/bin/estoc"));
+    size_t argc = 0;
+    argv[argc++] = "estoc";
+    for (size_t i = 1; i < n; i++) {
+        if (strcmp(words[i], "${ESTOC_URI}") == 0) {
+            argv[argc++] = f->uri;
+        } else if (strcmp(words[i], "/var/lib/estoc/%i") == 0) {
+            argv[argc++] = path_in(f, "u");
+        } else if (strcmp(words[i], "$ESTOC_OPTIONS") == 0) {
+            argv[argc++] = "--due";
+            argv[argc++] = "1";
+        } else {
+            argv[argc++] = words[i];
+        }
+    }
+    argv[argc] = NULL;
+    unsigned before = issued(f);
+    runv(&o, argv);
+    ok(&o);
+    assert_int_equal(issued(f), before + 1);
+    runv(&o, argv);
+    ok(&o);
+    assert_int_equal(issued(f), before + 1);
+    assert_non_null(strstr(text, "\nSuccessExitStatus=75\n"));
+}
+
+static int start(void **state)
+{
+    fixture_set_up(state);
+    fixture_conf(*state, "profile short", "validity", "800s");
+    fixture_conf(*state, "profile long", "validity", "1y");
+    fixture_start(*state);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +318,11 @@ int main(void)
         NAMED("K2 HC 251 renew killed at each step leaves a usable pair", renew_killed),
         NAMED("K2 two runs do not meet", locked),
         NAMED("K2 a pair replaced by hand is kept", replaced_by_hand),
+        NAMED("K3 renew --if-due when it is not", not_due),
+        NAMED("K3 renew --if-due when it is", due),
+        NAMED("K3 failures are tried again later and later", tries),
+        NAMED("K3 a refusal counts as a failure; without --if-due nothing waits", tries_refused),
+        NAMED("K3 the systemd unit renews once", unit),
     };
-    return cmocka_run_group_tests_name("renew", tests, group_start, group_stop);
+    return cmocka_run_group_tests_name("renew", tests, start, group_stop);
 }
