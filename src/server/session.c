@@ -14,28 +14,22 @@
 
 /* ------------------------------------------------------------------ what the responder asks for */
 
-/* D8: what the handshake has shown, or the one that this association resumes, may have been revoked
- * since. */
-static bool still_good(const estoc_session *s, estoc_answer *refusal)
-{
-    estoc_authority *a = s->generation->authority;
-    if (!a->ops->revoked(a, estoc_dtls_peer_cert(s->dtls))) {
-        return true;
-    }
-    estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
-    return false;
-}
-
-/* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). */
+/* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). What the
+ * handshake has shown, or the one that this association resumes, may have been revoked since (D8). */
 static bool permit(const estoc_session *s, const estoc_request *req, estoc_route *route,
                    estoc_answer *refusal)
 {
+    estoc_authority *a = s->generation->authority;
     bool known = estoc_dtls_recognised(s->dtls);
     if (!known && !estoc_route_is_core(req)) {
         estoc_refuse(refusal, ESTOC_COAP_UNAUTHORIZED, "certificate not recognised");
         return false;
     }
-    return still_good(s, refusal) && estoc_route_find(s->generation, req, route, refusal);
+    if (known && a->ops->revoked(a, estoc_dtls_peer_cert(s->dtls))) {
+        estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
+        return false;
+    }
+    return estoc_route_find(s->generation, req, route, refusal);
 }
 
 static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
