@@ -14,11 +14,13 @@ estoc_err estoc_resolve(const estoc_uri *uri, estoc_addresses *out, estoc_why *w
     memset(out, 0, sizeof *out);
     char port[6];
     snprintf(port, sizeof port, "%u", uri->port);
+    char host[sizeof uri->host + sizeof uri->zone + 1];
+    snprintf(host, sizeof host, "%s%s%s", uri->host, uri->zone[0] != '\0' ? "%" : "", uri->zone);
     struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    int rc = getaddrinfo(uri->host, port, &hints, &list);
+    int rc = getaddrinfo(host, port, &hints, &list);
     if (rc != 0) {
-        estoc_why_set(why, "%s: %s; check the host in the URI", uri->host, gai_strerror(rc));
+        estoc_why_set(why, "%s: %s; check the host in the URI", host, gai_strerror(rc));
         return ESTOC_E_NOT_FOUND;
     }
     for (struct addrinfo *a = list; a != NULL && out->n < ESTOC_ADDRESSES; a = a->ai_next) {

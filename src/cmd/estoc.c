@@ -23,8 +23,12 @@ static int discover(int argc, char **argv)
 {
     static const estoc_manual m = {
         "discover", "what the server offers",
-        "Asks /.well-known/core for EST resources: path, type, content formats.\n" WHERE,
-        "  estoc discover coaps://est.example --cert dev.crt --key dev.key --ta dev.ta", 0};
+        "Asks /.well-known/core for EST resources: path, type, content formats.\n" WHERE
+        "\n\ncoap://HOST[:PORT] asks without DTLS and without a credential, where the server\n"
+        "allows it; so does the address of a group, and all who answer are listed.",
+        "  estoc discover coaps://est.example --cert dev.crt --key dev.key --ta dev.ta\n"
+        "  estoc discover 'coap://[ff02::fd%25eth0]'",
+        0};
     return run(&m, estoc_cmd_discover, argc, argv);
 }
 

@@ -9,13 +9,27 @@
 
 #include "estoc.h"
 #include "output.h"
+#include "search.h"
 
 static const char *text_of(estoc_slice s, char *out, size_t cap)
 {
     return estoc_plain_text(s, out, cap);
 }
 
-static int print_links(const estoc_talk *t, estoc_slice document)
+/* What one list is shown as, and the place of each in the JSON of a group. */
+typedef struct view {
+    const estoc_options *opt;
+    bool group;
+    cJSON *servers; /* with --json, of a group */
+} view;
+
+static int bad_list(const estoc_options *opt, const char *from, estoc_err err)
+{
+    return estoc_say(opt->command, estoc_exit_code(err), "%s: %s: in the list of resources", from,
+                     estoc_err_text(err));
+}
+
+static int print_links(const view *v, const char *from, estoc_slice document)
 {
     estoc_reader r = estoc_reader_of(document);
     estoc_link link;
@@ -23,20 +37,24 @@ static int print_links(const estoc_talk *t, estoc_slice document)
     char rt[64];
     char ct[64];
     size_t n = 0;
+    if (v->group) {
+        printf("%s\n", from);
+    }
     while (estoc_link_next(&r, &link)) {
         printf("%-40s %-16s %s\n", text_of(link.target, target, sizeof target),
                text_of(link.rt, rt, sizeof rt), text_of(link.ct, ct, sizeof ct));
         n++;
     }
     if (r.err) {
-        return estoc_talk_fail(t, r.err, "in the list of resources");
+        return bad_list(v->opt, from, r.err);
     }
     return n > 0 ? ESTOC_EXIT_DONE
-                 : estoc_say(t->opt->command, ESTOC_EXIT_REFUSED,
-                             "%s: the server offers no EST resource", t->opt->uri);
+                 : estoc_say(v->opt->command, ESTOC_EXIT_REFUSED,
+                             "%s: the server offers no EST resource", from);
 }
 
-static int json_links(const estoc_talk *t, estoc_slice document)
+/* @return {"resources": [...]}; NULL at a fault, which is told then */
+static cJSON *json_links(const view *v, const char *from, estoc_slice document, int *code)
 {
     estoc_reader r = estoc_reader_of(document);
     estoc_link link;
@@ -50,12 +68,13 @@ static int json_links(const estoc_talk *t, estoc_slice document)
         cJSON_AddStringToObject(one, "ct", text_of(link.ct, text, sizeof text));
         cJSON_AddItemToArray(list, one);
     }
+    *code = ESTOC_EXIT_DONE;
     if (r.err) {
         cJSON_Delete(json);
-        return estoc_talk_fail(t, r.err, "in the list of resources");
+        *code = bad_list(v->opt, from, r.err);
+        return NULL;
     }
-    cJSON_AddItemToObject(json, "traffic", estoc_json_traffic(t));
-    return estoc_json_print(t->opt->command, json);
+    return json;
 }
 
 static int take_reply(const estoc_talk *t, const estoc_reply *reply)
@@ -66,14 +85,70 @@ static int take_reply(const estoc_talk *t, const estoc_reply *reply)
     if (reply->content_format != ESTOC_FORMAT_LINK) {
         return estoc_talk_fail(t, ESTOC_E_FORMAT, "a list of links was expected");
     }
-    return t->opt->json ? json_links(t, reply->body) : print_links(t, reply->body);
+    view v = {.opt = t->opt};
+    if (!t->opt->json) {
+        return print_links(&v, t->opt->uri, reply->body);
+    }
+    int code;
+    cJSON *json = json_links(&v, t->opt->uri, reply->body, &code);
+    if (json == NULL) {
+        return code;
+    }
+    cJSON_AddItemToObject(json, "traffic", estoc_json_traffic(t));
+    return estoc_json_print(t->opt->command, json);
+}
+
+/* ------------------------------------------------------------------------------------ without DTLS */
+
+static int take_list(void *ctx, const char *from, estoc_slice document)
+{
+    view *v = ctx;
+    if (!v->opt->json) {
+        return print_links(v, from, document);
+    }
+    int code;
+    cJSON *json = json_links(v, from, document, &code);
+    if (json == NULL) {
+        return code;
+    }
+    if (!v->group) {
+        return estoc_json_print(v->opt->command, json);
+    }
+    cJSON_AddStringToObject(json, "from", from);
+    cJSON_AddItemToArray(v->servers, json);
+    return ESTOC_EXIT_DONE;
+}
+
+static int discover_plain(const estoc_options *opt, const estoc_uri *uri)
+{
+    view v = {.opt = opt, .group = estoc_uri_is_group(uri)};
+    cJSON *json = NULL;
+    if (opt->json && v.group) {
+        json = cJSON_CreateObject();
+        v.servers = cJSON_AddArrayToObject(json, "servers");
+    }
+    int code = estoc_search(opt, uri, take_list, &v);
+    if (json != NULL && cJSON_GetArraySize(v.servers) > 0) {
+        int printed = estoc_json_print(opt->command, json);
+        return code ? code : printed;
+    }
+    cJSON_Delete(json);
+    return code;
 }
 
 int estoc_cmd_discover(estoc_options *opt)
 {
     estoc_identity id;
     estoc_talk *t = NULL;
+    estoc_uri uri;
+    estoc_why why = {""};
     const estoc_reply *reply = NULL;
+    if (estoc_uri_parse_plain(opt->uri, &uri, &why)) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s", why.text);
+    }
+    if (uri.plain) {
+        return discover_plain(opt, &uri);
+    }
     int code = estoc_identity_load(opt, &id);
     if (code) {
         return code;

@@ -65,6 +65,9 @@ static void print_ready(const estoc_server *server)
     for (size_t i = 0; estoc_server_address(server, i) != NULL; i++) {
         printf("ready coaps://%s\n", estoc_server_address(server, i));
     }
+    for (size_t i = 0; estoc_server_plain_address(server, i) != NULL; i++) {
+        printf("ready coap://%s\n", estoc_server_plain_address(server, i));
+    }
     fflush(stdout);
 }
 
@@ -134,9 +137,10 @@ static int parse(int argc, char **argv, const char **dir, estoc_args_list *liste
         .command = "run",
         .summary = "serve enrollment over CoAPS",
         .description =
-            "Prints `ready coaps://ADDR:PORT` for each socket once it answers. SIGTERM and\n"
-            "SIGINT finish what is in flight and stop; SIGHUP reads the configuration and\n"
-            "the trust anchors again. The log goes to stderr.",
+            "Prints `ready coaps://ADDR:PORT` for each socket once it answers, then `ready\n"
+            "coap://ADDR:PORT` for each where discovery is. SIGTERM and SIGINT finish what is\n"
+            "in flight and stop; SIGHUP reads the configuration and the trust anchors again.\n"
+            "The log goes to stderr.",
         .example = "  estocd run --dir /var/lib/estocd --listen [::]:5684",
         .options = options,
     };

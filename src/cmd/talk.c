@@ -10,12 +10,10 @@
 
 #include "credential.h"
 #include "talk.h"
-#include "trace.h"
 
 #define PROGRESS_AFTER_MS 2000
 #define PROGRESS_EVERY_MS 250
 #define DTLS_TIMEOUT_MS   1000 /* first retransmission of a flight. RFC 6347 section 4.2.4.1 */
-#define LINE_MAX_         512
 
 int estoc_identity_load(const estoc_options *opt, estoc_identity *id)
 {
@@ -109,25 +107,13 @@ static void tell_wait(estoc_talk *t, estoc_ms now)
                     (unsigned)wait_s);
 }
 
-static void note(estoc_talk *t, const char *text)
-{
-    unsigned long long at = estoc_now_ms() - t->started;
-    if (t->opt->verbose) {
-        clear_progress(t);
-        fprintf(stderr, "%7llu ms %s\n", at, text);
-    }
-    if (t->trace != NULL) {
-        fprintf(t->trace, "%7llu ms %s\n", at, text);
-        fflush(t->trace);
-    }
-}
-
 static void watch(void *ctx, bool sent, estoc_slice message)
 {
-    char line[LINE_MAX_] = "";
-    snprintf(line, sizeof line, "%s ", sent ? "->" : "<-");
-    estoc_trace_text(message, line + 3, sizeof line - 3);
-    note(ctx, line);
+    estoc_talk *t = ctx;
+    if (t->opt->verbose) {
+        clear_progress(t);
+    }
+    estoc_tracer_message(&t->tracer, sent, message);
 }
 
 const char *estoc_talk_figures(const estoc_talk *t, char *out, size_t cap)
@@ -245,11 +231,9 @@ static estoc_err handshake(estoc_talk *t)
     }
     clear_progress(t);
     if (!err) {
-        char line[LINE_MAX_];
         char figures[160];
-        snprintf(line, sizeof line, "-- handshake done: %s, %s", estoc_dtls_cipher(t->conn.dtls),
-                 estoc_talk_figures(t, figures, sizeof figures));
-        note(t, line);
+        estoc_tracer_note(&t->tracer, "-- handshake done: %s, %s", estoc_dtls_cipher(t->conn.dtls),
+                          estoc_talk_figures(t, figures, sizeof figures));
     }
     return err;
 }
@@ -308,18 +292,6 @@ static int connect_to(estoc_talk *t, const estoc_identity *id)
                      t->opt->uri);
 }
 
-static int open_trace(estoc_talk *t)
-{
-    if (t->opt->trace == NULL) {
-        return ESTOC_EXIT_DONE;
-    }
-    t->trace = fopen(t->opt->trace, "we");
-    return t->trace != NULL
-               ? ESTOC_EXIT_DONE
-               : estoc_say(t->opt->command, ESTOC_EXIT_LOCAL, "%s: cannot be written: %s",
-                           t->opt->trace, strerror(errno));
-}
-
 int estoc_talk_open(const estoc_options *opt, const estoc_identity *id, estoc_talk **out)
 {
     *out = NULL;
@@ -337,7 +309,10 @@ int estoc_talk_open(const estoc_options *opt, const estoc_identity *id, estoc_ta
     if (estoc_uri_parse(opt->uri, &t->uri, &why)) {
         code = estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s", why.text);
     }
-    code = code ? code : open_trace(t);
+    if (!code && estoc_tracer_open(&t->tracer, opt->verbose, opt->trace, t->started)) {
+        code = estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s: cannot be written: %s", opt->trace,
+                         strerror(errno));
+    }
     code = code ? code : connect_to(t, id);
     if (code) {
         estoc_talk_close(t);
@@ -355,9 +330,7 @@ void estoc_talk_close(estoc_talk *t)
     clear_progress(t);
     estoc_connection_close(&t->conn);
     estoc_dtls_client_free(t->dtls);
-    if (t->trace != NULL) {
-        fclose(t->trace);
-    }
+    estoc_tracer_close(&t->tracer);
     estoc_wipe(t->room, sizeof t->room);
     free(t);
 }

@@ -8,6 +8,7 @@
 
 #include "args.h"
 #include "connection.h"
+#include "tracer.h"
 
 /* Exit codes of both programs. */
 enum {
@@ -60,7 +61,7 @@ typedef struct estoc_talk {
     estoc_connection conn;
     estoc_client client;
     estoc_requester requester; /* for what is no EST resource */
-    FILE *trace;
+    estoc_tracer tracer;
     estoc_ms started;
     estoc_ms waiting_until; /* already told about */
     bool progress_shown;

@@ -6,7 +6,8 @@
 
 #include "uri.h"
 
-#define SCHEME "coaps://"
+#define SCHEME       "coaps://"
+#define SCHEME_PLAIN "coap://"
 
 static estoc_err wrong(estoc_why *why, const char *text, const char *what)
 {
@@ -14,12 +15,26 @@ static estoc_err wrong(estoc_why *why, const char *text, const char *what)
     return ESTOC_E_CONFIG;
 }
 
-static const char *scheme_fault(const char *text)
+static bool begins(const char *text, const char *scheme)
 {
-    if (strncasecmp(text, "coap://", 7) == 0) {
-        return "coap is not protected, EST needs coaps (RFC 9148 section 3)";
+    return strncasecmp(text, scheme, strlen(scheme)) == 0;
+}
+
+/* RFC 6874: the zone stands behind %25; a bare % is what people write. */
+static bool take_zone(estoc_uri *uri)
+{
+    char *zone = strchr(uri->host, '%');
+    if (zone == NULL) {
+        return true;
     }
-    return strncasecmp(text, SCHEME, strlen(SCHEME)) != 0 ? "not a coaps URI" : NULL;
+    *zone++ = '\0';
+    zone += strncmp(zone, "25", 2) == 0 && zone[2] != '\0' ? 2 : 0;
+    size_t len = strlen(zone);
+    if (len == 0 || len > ESTOC_URI_ZONE_MAX) {
+        return false;
+    }
+    memcpy(uri->zone, zone, len + 1);
+    return true;
 }
 
 /* The host, and what follows it. NULL if it is none. */
@@ -46,7 +61,7 @@ static const char *take_host(const char *at, estoc_uri *uri)
     memcpy(uri->host, at, len);
     uri->host[len] = '\0';
     struct in6_addr address;
-    if (uri->literal6 && inet_pton(AF_INET6, uri->host, &address) != 1) {
+    if (uri->literal6 && (!take_zone(uri) || inet_pton(AF_INET6, uri->host, &address) != 1)) {
         return NULL;
     }
     return strchr("/:", *after) != NULL ? after : NULL; /* the end counts: it is strchr's NUL */
@@ -54,7 +69,7 @@ static const char *take_host(const char *at, estoc_uri *uri)
 
 static const char *take_port(const char *at, estoc_uri *uri)
 {
-    uri->port = ESTOC_URI_PORT;
+    uri->port = uri->plain ? ESTOC_URI_PORT_COAP : ESTOC_URI_PORT;
     if (*at != ':') {
         return at;
     }
@@ -121,14 +136,10 @@ static bool take_root(const char *at, estoc_uri *uri)
     return true;
 }
 
-estoc_err estoc_uri_parse(const char *text, estoc_uri *uri, estoc_why *why)
+/* What follows the scheme. */
+static estoc_err parse(const char *text, const char *at, estoc_uri *uri, estoc_why *why)
 {
-    memset(uri, 0, sizeof *uri);
-    const char *fault = scheme_fault(text);
-    if (fault != NULL) {
-        return wrong(why, text, fault);
-    }
-    const char *at = take_host(text + strlen(SCHEME), uri);
+    at = take_host(at, uri);
     if (at == NULL) {
         return wrong(why, text, "no host, or not one (IPv6 stands in brackets)");
     }
@@ -145,4 +156,26 @@ estoc_err estoc_uri_parse(const char *text, estoc_uri *uri, estoc_why *why)
         uri->segment_n = 2;
     }
     return ESTOC_OK;
+}
+
+estoc_err estoc_uri_parse(const char *text, estoc_uri *uri, estoc_why *why)
+{
+    memset(uri, 0, sizeof *uri);
+    if (begins(text, SCHEME_PLAIN)) {
+        return wrong(why, text, "coap is not protected, EST needs coaps (RFC 9148 section 3)");
+    }
+    if (!begins(text, SCHEME)) {
+        return wrong(why, text, "not a coaps URI");
+    }
+    return parse(text, text + strlen(SCHEME), uri, why);
+}
+
+estoc_err estoc_uri_parse_plain(const char *text, estoc_uri *uri, estoc_why *why)
+{
+    if (!begins(text, SCHEME_PLAIN)) {
+        return estoc_uri_parse(text, uri, why);
+    }
+    memset(uri, 0, sizeof *uri);
+    uri->plain = true;
+    return parse(text, text + strlen(SCHEME_PLAIN), uri, why);
 }

@@ -90,30 +90,44 @@ static bool is_address(const char *text)
            (inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1);
 }
 
+/* @return false: a fault was told */
+static bool take_addresses(estoc_conf_reading *r, const char *key, char (*to)[64], size_t *n,
+                           const char *value)
+{
+    *n = 0;
+    for (const char *at = value + strspn(value, ", \t"); *at != '\0'; at += strspn(at, ", \t")) {
+        size_t len = strcspn(at, ", \t");
+        if (*n == ESTOC_LISTEN_MAX) {
+            estoc_conf_fault(r, "%s: at most %d addresses", key, ESTOC_LISTEN_MAX);
+            return false;
+        }
+        char *out = to[*n];
+        snprintf(out, sizeof to[0], "%.*s", (int)len, at);
+        if (len >= sizeof to[0] || !is_address(out)) {
+            estoc_conf_fault(
+                r, "%s = %.60s: must be ADDRESS:PORT, such as 192.0.2.1:5684 or [::]:5684", key,
+                out);
+            return false;
+        }
+        (*n)++;
+        at += len;
+    }
+    return true;
+}
+
 static void take_listen(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
 {
     estoc_config *c = to; /* the whole: a list and its length */
-    c->listen_n = 0;
-    for (const char *at = value + strspn(value, ", \t"); *at != '\0'; at += strspn(at, ", \t")) {
-        size_t len = strcspn(at, ", \t");
-        char *out = c->listen[c->listen_n];
-        if (c->listen_n == ESTOC_LISTEN_MAX) {
-            estoc_conf_fault(r, "%s: at most %d addresses", k->name, ESTOC_LISTEN_MAX);
-            return;
-        }
-        snprintf(out, sizeof c->listen[0], "%.*s", (int)len, at);
-        if (len >= sizeof c->listen[0] || !is_address(out)) {
-            estoc_conf_fault(
-                r, "%s = %.60s: must be ADDRESS:PORT, such as 192.0.2.1:5684 or [::]:5684", k->name,
-                out);
-            return;
-        }
-        c->listen_n++;
-        at += len;
-    }
-    if (c->listen_n == 0) {
+    if (take_addresses(r, k->name, c->listen, &c->listen_n, value) && c->listen_n == 0) {
         estoc_conf_fault(r, "%s: no address; leave the line out to listen on [::]:5684", k->name);
     }
+}
+
+static void take_discovery(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                           const char *value)
+{
+    estoc_config *c = to;
+    (void)take_addresses(r, k->name, c->discovery, &c->discovery_n, value);
 }
 
 bool estoc_conf_segment(const char *text)
@@ -232,6 +246,8 @@ static void take_approval(estoc_conf_reading *r, const estoc_conf_key *k, void *
 #define OF_PROFILE(field) offsetof(estoc_profile_conf, field)
 static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "listen",         take_listen, 0,                        0, 0},
+    {ESTOC_CONF_SERVER, "discovery",      take_discovery, 0,                     0, 0},
+    {ESTOC_CONF_SERVER, "multicast",      take_yes,    OF(multicast),            0, 0},
     {ESTOC_CONF_SERVER, "certificate",    take_path,   OF(server_chain),         0, 0},
     {ESTOC_CONF_SERVER, "key",            take_path,   OF(server_key),           0, 0},
     {ESTOC_CONF_SERVER, "client-anchors", take_path,   OF(client_anchors),       0, 0},

@@ -251,6 +251,22 @@ static void defaults(struct parser *p)
     p->section = ESTOC_CONF_NOWHERE;
 }
 
+/* What no single line shows. */
+static void check_whole(struct parser *p)
+{
+    const estoc_config *c = p->r.c;
+    bool any = false;
+    for (size_t i = 0; i < c->discovery_n; i++) {
+        any |= strncmp(c->discovery[i], "[::]:", 5) == 0 ||
+               strncmp(c->discovery[i], "0.0.0.0:", 8) == 0;
+    }
+    if (c->multicast && !any) { /* a socket on one address gets no datagrams for groups */
+        p->r.line = 0;
+        estoc_conf_fault(&p->r, "multicast = yes: needs discovery on all addresses, "
+                                "such as discovery = [::]:5683");
+    }
+}
+
 static estoc_err parse(struct parser *p, estoc_slice text)
 {
     static const uint8_t bom[] = {0xef, 0xbb, 0xbf};
@@ -268,6 +284,9 @@ static estoc_err parse(struct parser *p, estoc_slice text)
     if (rc != 0 && !p->r.err) { /* a line that is a fault to inih and not to us */
         p->r.line = rc;
         estoc_conf_fault(&p->r, "neither KEY = VALUE, [SECTION] nor a comment");
+    }
+    if (!p->r.err) {
+        check_whole(p);
     }
     return p->r.err;
 }

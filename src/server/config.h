@@ -24,6 +24,10 @@ typedef struct estoc_config {
     char dir[512];
     char listen[ESTOC_LISTEN_MAX][64]; /* "ADDR:PORT", "[::1]:5684"; default "[::]:5684" */
     size_t listen_n;
+    char discovery[ESTOC_LISTEN_MAX]
+                  [64]; /* R2: plain CoAP, for /.well-known/core only; default none */
+    size_t discovery_n;
+    bool multicast;           /* R2: discovery answers the CoAP groups too; default no */
     unsigned workers;         /* 0: one per processor */
     uint32_t mtu;             /* IP packet bytes, 256 to 1500; default 1280 */
     unsigned unrecognised;    /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */

@@ -7,6 +7,9 @@
 
 #include "dispatch.h"
 
+#define LINK_MAX       256 /* bytes of a link's target */
+#define ATTRIBUTES_MAX 64  /* and of what follows it */
+
 void estoc_refuse(estoc_answer *a, uint8_t code, const char *text)
 {
     *a = (estoc_answer){.code = code, .format = ESTOC_FORMAT_NONE, .body = estoc_slice_str(text)};
@@ -146,56 +149,68 @@ bool estoc_route_find(const estoc_generation *g, const estoc_request *req, estoc
     return true;
 }
 
-static bool all_match(const estoc_link *link, const estoc_request *req)
+/* href may be meant for the path, or for the whole URI. */
+static bool matches(const estoc_link *link, estoc_slice path, estoc_slice query)
+{
+    estoc_link local = *link;
+    local.target = path;
+    return estoc_link_matches(link, query) || estoc_link_matches(&local, query);
+}
+
+static bool all_match(const estoc_link *link, estoc_slice path, const estoc_request *req)
 {
     if (req->query_n > ESTOC_REQUEST_QUERY_MAX) { /* some of them are not at hand */
         return false;
     }
     for (size_t i = 0; i < req->query_n; i++) {
-        if (!estoc_link_matches(link, req->query[i])) {
+        if (!matches(link, path, req->query[i])) {
             return false;
         }
     }
     return true;
 }
 
-static void put_link(estoc_writer *w, const estoc_generation *g, const estoc_served *s,
-                     const estoc_resource *r, const estoc_request *req)
+static void put_link(estoc_writer *w, const estoc_generation *g, const char *base,
+                     const estoc_served *s, const estoc_resource *r, const estoc_request *req)
 {
-    char target[160];
+    char target[LINK_MAX];
     const char *root = g->conf.root[0] != '\0' ? g->conf.root : ".well-known/est";
-    snprintf(target, sizeof target, "/%s%s%s/%s", root, s->profile[0] != '\0' ? "/" : "",
+    snprintf(target, sizeof target, "%s/%s%s%s/%s", base, root, s->profile[0] != '\0' ? "/" : "",
              s->profile, r->name);
+    estoc_slice path = estoc_slice_str(target + strlen(base));
     /* crts as one certificate only where there is exactly one. E1 */
     const char *ct = r->op == ESTOC_OP_CRTS && s->cert.len == 0 ? "281" : r->ct;
     estoc_link link = {
         .target = estoc_slice_str(target), .rt = estoc_slice_str(r->rt), .ct = estoc_slice_str(ct)};
-    if (all_match(&link, req)) {
+    if (all_match(&link, path, req)) {
         estoc_link_put(w, link.target, link.rt, link.ct);
     }
 }
 
-static void put_links(estoc_writer *w, const estoc_generation *g, const estoc_request *req)
+static void put_links(estoc_writer *w, const estoc_generation *g, const char *base,
+                      const estoc_request *req)
 {
     for (size_t p = 0; p < g->served_n; p++) {
         for (size_t i = 0; i < ESTOC_RESOURCES; i++) {
             const estoc_resource *r = estoc_resource_at(i);
             if (offers(&g->served[p], r->op)) {
-                put_link(w, g, &g->served[p], r, req);
+                put_link(w, g, base, &g->served[p], r, req);
             }
         }
     }
 }
 
-static estoc_err get_core(const estoc_generation *g, const estoc_request *req, estoc_answer *answer)
+estoc_err estoc_route_core(const estoc_generation *g, const char *base, const estoc_request *req,
+                           estoc_answer *answer)
 {
-    size_t cap = 256 + g->served_n * ESTOC_RESOURCES * 192;
+    *answer = (estoc_answer){.code = ESTOC_COAP_CONTENT, .format = ESTOC_FORMAT_LINK};
+    size_t cap = g->served_n * ESTOC_RESOURCES * (LINK_MAX + ATTRIBUTES_MAX);
     estoc_body *body = estoc_body_new(cap);
     if (body == NULL) {
         return ESTOC_E_MEMORY;
     }
     estoc_writer w = estoc_writer_of((estoc_buf){body->bytes, cap});
-    put_links(&w, g, req);
+    put_links(&w, g, base, req);
     size_t len;
     estoc_err err = estoc_writer_end(&w, &len);
     if (err) {
@@ -220,5 +235,5 @@ estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,
         answer->body = route->served->attributes;
         return ESTOC_OK;
     }
-    return get_core(g, req, answer);
+    return estoc_route_core(g, "", req, answer);
 }

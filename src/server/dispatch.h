@@ -36,6 +36,12 @@ void estoc_body_free(void *body);
 ESTOC_MUST_USE estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,
                                          const estoc_request *req, estoc_answer *answer);
 
+/** What GET /.well-known/core lists for this query, with `base`, such as "coaps://[2001:db8::1]:5684",
+ *  before each path; "" for paths alone. RFC 9148 section 4.1.
+ *  @return 0; ESTOC_E_MEMORY                                                                      */
+ESTOC_MUST_USE estoc_err estoc_route_core(const estoc_generation *g, const char *base,
+                                          const estoc_request *req, estoc_answer *answer);
+
 /** An error answer with a diagnostic text (static, at most 64 bytes). */
 void estoc_refuse(estoc_answer *a, uint8_t code, const char *text);
 

@@ -14,6 +14,7 @@ struct estoc_server {
     size_t workers_n;
     char addresses[ESTOC_LISTEN_MAX][80];
     size_t addresses_n;
+    estoc_plain *plain; /* used by the first worker; NULL: off */
 };
 
 static size_t count_workers(const estoc_config *conf)
@@ -86,6 +87,10 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
     }
     estoc_err err = estoc_generation_new(conf, &s->generation, why);
     err = err ? err : open_sockets(s, conf, why);
+    err = err ? err
+              : estoc_plain_open(conf, (const char(*)[80])s->addresses, s->addresses_n, &s->plain,
+                                 why);
+    s->workers[0].plain = s->plain;
     err = err ? err : start_workers(s, conf);
     if (err) {
         estoc_server_stop(s);
@@ -98,6 +103,11 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
 const char *estoc_server_address(const estoc_server *s, size_t i)
 {
     return i < s->addresses_n ? s->addresses[i] : NULL;
+}
+
+const char *estoc_server_plain_address(const estoc_server *s, size_t i)
+{
+    return estoc_plain_address(s->plain, i);
 }
 
 estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_why *why)
@@ -130,6 +140,7 @@ void estoc_server_stop(estoc_server *s)
     for (size_t n = 0; n < s->workers_n; n++) {
         estoc_worker_free(&s->workers[n]);
     }
+    estoc_plain_free(s->plain);
     estoc_generation_release(s->generation);
     free(s->workers);
     free(s);

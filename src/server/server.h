@@ -15,8 +15,10 @@ ESTOC_MUST_USE estoc_err estoc_server_start(const estoc_config *conf, estoc_serv
                                             estoc_why *why);
 /** "127.0.0.1:5684" of the i-th socket with its real port. @return NULL past the last one */
 const char *estoc_server_address(const estoc_server *s, size_t i);
-/** Use a new configuration for associations from now on. Listening addresses, the number of workers
- *  and sessions_max stay what they were.
+/** The same for the sockets of plain CoAP, for discovery. */
+const char *estoc_server_plain_address(const estoc_server *s, size_t i);
+/** Use a new configuration for associations from now on. Listening addresses, those of discovery
+ *  too, the number of workers and sessions_max stay what they were.
  *  @return 0; or an error with `why` filled, and the old configuration stays in force              */
 ESTOC_MUST_USE estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf,
                                              estoc_why *why);

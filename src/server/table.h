@@ -15,6 +15,7 @@ typedef struct estoc_path {
     uint16_t socket;    /* index of the worker's socket */
     uint32_t scope;     /* of a link-local peer */
     uint32_t interface; /* the datagram came in on; answers leave there */
+    bool multicast;     /* the datagram was for a group: `local` is none of our addresses */
 } estoc_path;
 
 /** "192.0.2.1:5684" or "[2001:db8::1]:5684". @return out */

@@ -119,11 +119,15 @@ static void read_control(struct msghdr *m, estoc_path *path)
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
             set_mapped(path->local, &info.ipi_spec_dst);
+            path->multicast = IN_MULTICAST(ntohl(info.ipi_addr.s_addr));
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
             memcpy(path->local, &info.ipi6_addr, sizeof path->local);
             path->interface = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
+            path->multicast = IN6_IS_ADDR_MULTICAST(&info.ipi6_addr) ||
+                              (IN6_IS_ADDR_V4MAPPED(&info.ipi6_addr) &&
+                               IN_MULTICAST((uint32_t)info.ipi6_addr.s6_addr[12] << 24));
         }
     }
 }

@@ -266,7 +266,9 @@ static int timeout_of(const estoc_worker *w)
 {
     const estoc_entry *e = estoc_table_first(&w->table);
     estoc_ms now = estoc_now_ms();
-    estoc_ms wait = e == NULL ? 3600000u : e->deadline > now ? e->deadline - now : 0;
+    estoc_ms due = estoc_plain_deadline(w->plain);
+    due = e != NULL && e->deadline < due ? e->deadline : due;
+    estoc_ms wait = due > now ? due - now : 0;
     if (w->stop_by != ESTOC_NEVER && wait > POLL_DRAIN_MS) {
         wait = POLL_DRAIN_MS;
     }
@@ -276,13 +278,15 @@ static int timeout_of(const estoc_worker *w)
 static void *run(void *ctx)
 {
     estoc_worker *w = ctx;
-    struct pollfd fds[ESTOC_LISTEN_MAX + 1];
+    struct pollfd fds[2 * ESTOC_LISTEN_MAX + 1];
     for (size_t i = 0; i < w->sockets_n; i++) {
         fds[i] = (struct pollfd){.fd = w->sockets[i], .events = POLLIN};
     }
     fds[w->sockets_n] = (struct pollfd){.fd = w->wake, .events = POLLIN};
+    struct pollfd *plain = &fds[w->sockets_n + 1];
+    size_t plain_n = estoc_plain_fds(w->plain, plain);
     while (!stopped(w)) {
-        int n = poll(fds, (nfds_t)w->sockets_n + 1, timeout_of(w));
+        int n = poll(fds, (nfds_t)(w->sockets_n + 1 + plain_n), timeout_of(w));
         if (n < 0 && errno != EINTR) {
             estoc_log(ESTOC_LOG_ERROR, "worker", "result", "poll failed", "why", strerror(errno),
                       NULL);
@@ -296,6 +300,12 @@ static void *run(void *ctx)
         if (n > 0 && fds[w->sockets_n].revents != 0) {
             read_queue(w);
         }
+        for (size_t i = 0; n > 0 && i < plain_n; i++) {
+            if (plain[i].revents != 0) {
+                estoc_plain_read(w->plain, i, w->generation, estoc_now_ms());
+            }
+        }
+        estoc_plain_tick(w->plain, estoc_now_ms());
         run_deadlines(w);
     }
     while (w->table.n > 0) {

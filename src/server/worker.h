@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "plain.h"
 #include "session.h"
 
 typedef struct estoc_worker {
@@ -17,7 +18,8 @@ typedef struct estoc_worker {
     int sockets[ESTOC_LISTEN_MAX];
     bool ipv6[ESTOC_LISTEN_MAX];
     size_t sockets_n;
-    int wake; /* eventfd */
+    estoc_plain *plain; /* discovery without DTLS, borrowed; NULL on all workers but one */
+    int wake;           /* eventfd */
     estoc_table table;
     estoc_dtls_listener *listener;
     estoc_generation *generation;

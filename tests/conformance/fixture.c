@@ -167,13 +167,15 @@ void fixture_start(fixture *f)
         int log = open(path_in(f, "estocd.log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fds[1], 1);
         dup2(log, 2);
-        execl(program, program, "run", "--dir", f->srv, "--listen", "127.0.0.1:0", (char *)NULL);
+        execl(program, program, "run", "--dir", f->srv, "--listen",
+              f->listen != NULL ? f->listen : "127.0.0.1:0", (char *)NULL);
         _exit(127);
     }
     close(fds[1]);
     f->out = fds[0];
     read_line(f->out, line, sizeof line, READY_MS);
-    if (sscanf(line, "ready coaps://127.0.0.1:%u", &port) != 1) {
+    const char *colon = strrchr(line, ':');
+    if (strncmp(line, "ready coaps://", 14) != 0 || sscanf(colon, ":%u", &port) != 1) {
         static char log[8192];
         read_file(path_in(f, "estocd.log"), log, sizeof log);
         print_error("no ready line but \"%s\"; the log: %s\n", line, log);
@@ -181,6 +183,16 @@ void fixture_start(fixture *f)
     assert_in_range(port, 1, 65535);
     f->port = (uint16_t)port;
     snprintf(f->uri, sizeof f->uri, "coaps://127.0.0.1:%u", port);
+}
+
+uint16_t fixture_plain_port(fixture *f)
+{
+    char line[256];
+    unsigned port = 0;
+    read_line(f->out, line, sizeof line, READY_MS);
+    assert_memory_equal(line, "ready coap://", 13);
+    assert_int_equal(sscanf(strrchr(line, ':'), ":%u", &port), 1);
+    return (uint16_t)port;
 }
 
 int run_wait(pid_t pid, int timeout_ms)

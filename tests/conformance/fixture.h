@@ -28,6 +28,7 @@ typedef struct fixture {
     char srv[PATH_LEN]; /* --dir of estocd */
     pid_t pid;          /* 0: not running */
     int out;            /* its stdout */
+    const char *listen; /* NULL: 127.0.0.1:0 */
     uint16_t port;
     char uri[64];        /* coaps://127.0.0.1:PORT */
     EVP_PKEY *maker_key; /* of a manufacturer whose devices the server knows */
@@ -42,6 +43,8 @@ void fixture_init(fixture *f);
 void fixture_conf(fixture *f, const char *section, const char *key, const char *value);
 /** `estocd run` on 127.0.0.1 port 0, until it is ready. */
 void fixture_start(fixture *f);
+/** After fixture_start: the port of the next "ready coap://" line. */
+uint16_t fixture_plain_port(fixture *f);
 /** SIGTERM; fails the test unless it ends with 0 in time. */
 void fixture_stop(fixture *f);
 void fixture_restart(fixture *f);

@@ -173,6 +173,33 @@ static void not_there(void **state)
     assert_int_equal(code_of(POST, "/.well-known/est/fullcmc"), CODE(4, 4));
 }
 
+/* There are no virtual hosts: whatever the name, it is this server's own CA that answers. */
+static void virtual_host(void **state)
+{
+    (void)state;
+    body own;
+    peer *p = connect_as(server, "dev");
+    fetch(p, "/.well-known/est/crts", -1, 6, &own);
+    static const char *const hosts[] = {"other.example", "L1", "127.0.0.1", "est.example"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        wire_out o;
+        reply answer;
+        ask(p, &o, GET);
+        wire_text(&o, OPT_URI_HOST, hosts[i]);
+        wire_uint(&o, OPT_URI_PORT, 1);
+        wire_path(&o, "/.well-known/est/crts");
+        answer_to(p, &o, &answer);
+        assert_int_equal(answer.m.code, CODE(2, 5));
+        assert_int_equal(answer.m.payload_len, own.len);
+        assert_memory_equal(answer.m.payload, own.bytes, own.len);
+        ask(p, &o, GET);
+        wire_text(&o, OPT_URI_HOST, hosts[i]);
+        wire_path(&o, "/none/crts");
+        expect_code(p, &o, CODE(4, 4));
+    }
+    peer_free(p);
+}
+
 static int start_with_label(void **state)
 {
     fixture_set_up(state);
@@ -199,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NAMED("R1 HC 159 names under both roots, with and without a label", names),
         NAMED("R1 HC 94 HC 161 HC 192 unknown labels and names are 4.04", not_there),
+        NAMED("R1 C3 HC 112 another host in Uri-Host leads to no other CA", virtual_host),
         NAMED_ALONE("R1 no short root if none is configured", no_short_root),
         NAMED("R2 what is offered, and nothing else", offered),
         NAMED("R2 the link format is 40", format_40),

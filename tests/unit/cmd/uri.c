@@ -136,11 +136,49 @@ static void schemes(void **state)
     assert_non_null(strstr(why.text, "coap is not protected"));
 }
 
+static void without_dtls(void **state)
+{
+    (void)state;
+    assert_int_equal(estoc_uri_parse_plain("coap://est.example", &uri, &why), 0);
+    assert_true(uri.plain);
+    assert_int_equal(uri.port, 5683);
+    assert_int_equal(estoc_uri_parse_plain("CoAP://[ff02::fd]:9", &uri, &why), 0);
+    assert_string_equal(uri.host, "ff02::fd");
+    assert_int_equal(uri.port, 9);
+    assert_int_equal(estoc_uri_parse_plain("coaps://est.example", &uri, &why), 0);
+    assert_false(uri.plain);
+    assert_int_equal(uri.port, 5684);
+    assert_int_equal(estoc_uri_parse_plain("http://est.example", &uri, &why), ESTOC_E_CONFIG);
+    assert_int_equal(estoc_uri_parse_plain("coap://", &uri, &why), ESTOC_E_CONFIG);
+}
+
+/* RFC 6874 */
+static void zones(void **state)
+{
+    (void)state;
+    parse("coaps://[fe80::1%25eth0]:99");
+    assert_string_equal(uri.host, "fe80::1");
+    assert_string_equal(uri.zone, "eth0");
+    parse("coaps://[fe80::1%eth0]");
+    assert_string_equal(uri.zone, "eth0");
+    parse("coaps://[fe80::1%25]"); /* the 25th interface */
+    assert_string_equal(uri.zone, "25");
+    parse("coaps://[fe80::1]");
+    assert_string_equal(uri.zone, "");
+    parse("coaps://[fe80::1%25123456789012345]");
+    assert_string_equal(uri.zone, "123456789012345");
+    refuse("coaps://[fe80::1%251234567890123456]");
+    refuse("coaps://[fe80::1%]");
+    refuse("coaps://[%25eth0]");
+    refuse("coaps://fe80%25eth0/%");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults), cmocka_unit_test(ports),   cmocka_unit_test(hosts),
-        cmocka_unit_test(roots),    cmocka_unit_test(schemes),
+        cmocka_unit_test(roots),    cmocka_unit_test(schemes), cmocka_unit_test(without_dtls),
+        cmocka_unit_test(zones),
     };
     return cmocka_run_group_tests_name("uri", tests, NULL, NULL);
 }

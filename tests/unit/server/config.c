@@ -85,6 +85,8 @@ static void assert_defaults(void)
     assert_string_equal(c.dir, dir);
     assert_int_equal(c.listen_n, 1);
     assert_string_equal(c.listen[0], "[::]:5684");
+    assert_int_equal(c.discovery_n, 0);
+    assert_false(c.multicast);
     assert_int_equal(c.workers, 0);
     assert_int_equal(c.mtu, 1280);
     assert_int_equal(c.unrecognised, ESTOC_REFUSE);
@@ -160,6 +162,8 @@ static void every_key(void **state)
     (void)state;
     assert_loads("[server]\n"
                  "listen = 127.0.0.1:5684, [::1]:0 192.0.2.1:1\n"
+                 "discovery = [::]:5683\n"
+                 "multicast = yes\n"
                  "certificate = a/b.pem\n"
                  "key=/etc/key.pem\n"
                  "client-anchors: anchors ; inih takes a colon, too\n"
@@ -341,6 +345,12 @@ static void each_fault(void **state)
          2, "at most 8 addresses"},
         {"[server]\nlisten = 1111111111111111111111111111111111111111111111111111111111111.1:1\n",
          2, "must be ADDRESS:PORT"},
+        {"[server]\ndiscovery = here\n", 2, "discovery = here: must be ADDRESS:PORT"},
+        {"[server]\ndiscovery = [::]:1,[::]:2,[::]:3,[::]:4,[::]:5,[::]:6,[::]:7,[::]:8,[::]:9\n",
+         2, "discovery: at most 8 addresses"},
+        {"[server]\nmulticast = on\n", 2, "multicast = on: must be yes or no"},
+        {"[server]\nmulticast = yes\n", 0, "needs discovery on all addresses"},
+        {"[server]\nmulticast = yes\ndiscovery = [::1]:5683\n", 0, "on all addresses"},
         {"[server]\nlog = loud\n", 2, "must be error, warn, info or debug"},
         {"[server]\nlog = or\n", 2, "must be error, warn, info or debug"},
         {"[server]\nlog = inf\n", 2, "must be error, warn, info or debug"},

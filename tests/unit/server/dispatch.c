@@ -409,6 +409,37 @@ static void discovery_without_short_root(void **state)
 }
 
 /* Whatever is listed is served, with the longest names there can be. */
+/* R2: RFC 9148 section 4.1, links with the port; filters on the path or the whole */
+static void discovery_elsewhere(void **state)
+{
+    (void)state;
+    static const char base[] = "coaps://[2001:db8:3::123]:61617";
+    static const struct {
+        const char *query;
+        const char *list;
+    } rows[] = {
+        {"?rt=ace.est.att", "<coaps://[2001:db8:3::123]:61617/est/meters/att>;rt=\"ace.est.att\";"
+                            "ct=285"},
+        {"?href=/est/meters/att", "<coaps://[2001:db8:3::123]:61617/est/meters/att>;"
+                                  "rt=\"ace.est.att\";ct=285"},
+        {"?href=coaps://[2001:db8:3::123]:61617/est/sen",
+         "<coaps://[2001:db8:3::123]:61617/est/sen>;rt=\"ace.est.sen\";ct=\"281 287\""},
+        {"?href=coap:*", ""},
+        {"?rt=x", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char uri[128];
+        estoc_answer a;
+        snprintf(uri, sizeof uri, "/.well-known/core%s", rows[i].query);
+        estoc_request r = request(ESTOC_COAP_GET, uri);
+        assert_int_equal(estoc_route_core(&g, base, &r, &a), 0);
+        assert_int_equal(a.format, 40);
+        assert_int_equal(a.body.len, strlen(rows[i].list));
+        assert_memory_equal(a.body.ptr, rows[i].list, a.body.len);
+        estoc_body_free(a.owner);
+    }
+}
+
 static void listed_is_served(void **state)
 {
     (void)state;
@@ -484,6 +515,7 @@ int main(void)
         TEST(keys_made_here),
         TEST(discovery),
         TEST(discovery_without_short_root),
+        TEST(discovery_elsewhere),
         TEST(listed_is_served),
         TEST(names_for_the_log),
         TEST(refusals),
