@@ -5,6 +5,7 @@ JSON log only."""
 import json
 import os
 import re
+import sys
 import xml.etree.ElementTree as ET
 
 PASSED, FAILED, SKIPPED = "passed", "FAILED", "skipped"
@@ -20,6 +21,8 @@ def case_result(case):
 def read(folder):
     """[(program, test name, result)] of build FOLDER."""
     logs = os.path.join(folder, "meson-logs")
+    if not os.path.exists(os.path.join(logs, "testlog.junit.xml")):
+        sys.exit(f"no test results in {folder}")
     points = {}
     for case in ET.parse(os.path.join(logs, "testlog.junit.xml")).getroot().iter("testcase"):
         # of TAP: the class is PROJECT.RUN, the name "NUMBER - TEST"
