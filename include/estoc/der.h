@@ -91,8 +91,6 @@ void estoc_der_put_u32(estoc_writer *w, uint32_t v);
 void estoc_der_put_unsigned(estoc_writer *w, estoc_slice v);
 void estoc_der_put_bits(estoc_writer *w, estoc_slice bits); /**< no unused bits */
 void estoc_der_put_bool(estoc_writer *w, bool v);
-/** UTCTime to 2049, GeneralizedTime from 2050.                       RFC 5280 section 4.1.2.5 */
-void estoc_der_put_time(estoc_writer *w, int64_t unix_s);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,8 @@
 /* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
  *
- * Names and object identifiers as people read and write them. For the programs: a device has nobody
- * to read them. Nothing here allocates or keeps state; any thread may call it.
+ * Names, object identifiers and times in the text they have for people and in certificates. For the
+ * programs: a device has nobody to read them and issues nothing. Nothing here allocates or keeps
+ * state; any thread may call it.
  */
 #ifndef ESTOC_TEXT_H
 #define ESTOC_TEXT_H
@@ -24,5 +25,9 @@ const char *estoc_oid_text(estoc_slice oid, estoc_buf out);
 /** OID value bytes from dotted text: at most 128, numbers below 2^63.
  *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_SPACE                                                   */
 ESTOC_MUST_USE estoc_err estoc_oid_build(const char *text, estoc_buf out, size_t *len);
+
+/** A time in DER: UTCTime to 2049, GeneralizedTime from 2050.           RFC 5280 section 4.1.2.5
+ *  ESTOC_E_USAGE sticks before 1950 and after 9999.                                                */
+void estoc_der_put_time(estoc_writer *w, int64_t unix_s);
 
 #endif

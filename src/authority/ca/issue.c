@@ -3,6 +3,7 @@
  * Certificates as RFC 5280 profiles them: built, then signed where they stand.
  */
 #include "ca.h"
+#include "text.h"
 
 /* clang-format off */
 /* Value bytes of OIDs: id-ce (RFC 5280 section 4.2.1), id-kp (sections 4.2.1.12; RFC 6402 2.10). */

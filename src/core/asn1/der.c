@@ -39,10 +39,7 @@ static bool read_header(estoc_reader *r, uint8_t *tag, size_t *len)
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
         return false;
     }
-    uint32_t v = 0;
-    for (size_t i = 0; i < n; i++) {
-        v = v << 8 | estoc_read_u8(r);
-    }
+    uint32_t v = estoc_read_uint(r, n);
     if (!r->err && (v < 0x80 || v >> (8 * (n - 1)) == 0)) { /* not the shortest form */
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
@@ -374,40 +371,4 @@ void estoc_der_put_bool(estoc_writer *w, bool v)
 {
     uint8_t octet = v ? 0xff : 0;
     estoc_der_put(w, ESTOC_DER_BOOLEAN, estoc_slice_of(&octet, 1));
-}
-
-void estoc_der_put_time(estoc_writer *w, int64_t unix_s)
-{
-    const int64_t first = -631152000;  /* 1950-01-01: before it, no two digits say the year */
-    const int64_t last = 253402300799; /* 9999-12-31T23:59:59Z */
-    if (unix_s < first || unix_s > last) {
-        estoc_writer_fail(w, ESTOC_E_USAGE);
-        return;
-    }
-    uint64_t since = (uint64_t)(unix_s - first);
-    uint32_t day = (uint32_t)(since >> 7) / (86400 >> 7);
-    uint32_t second = (uint32_t)since - day * 86400;
-    uint32_t year = 1950 + day / 366; /* or some years later */
-    uint32_t month = 1;
-    day += EPOCH - 631152000 / 86400;
-    while (days_from_date(year + 1, 1, 1) <= day) {
-        year++;
-    }
-    while (month < 12 && days_from_date(year, month + 1, 1) <= day) {
-        month++;
-    }
-    day -= days_from_date(year, month, 0);
-    const uint32_t pairs[] = {year / 100,    year % 100,       month,      day,
-                              second / 3600, second / 60 % 60, second % 60};
-    uint8_t text[15];
-    for (size_t i = 0; i < 7; i++) {
-        text[2 * i] = (uint8_t)('0' + pairs[i] / 10);
-        text[2 * i + 1] = (uint8_t)('0' + pairs[i] % 10);
-    }
-    text[14] = 'Z';
-    if (year < 2050) {
-        estoc_der_put(w, ESTOC_DER_UTC_TIME, estoc_slice_of(text + 2, 13));
-    } else {
-        estoc_der_put(w, ESTOC_DER_GENERALIZED_TIME, estoc_slice_of(text, 15));
-    }
 }
