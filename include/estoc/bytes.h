@@ -77,9 +77,16 @@ static inline size_t estoc_reader_left(const estoc_reader *r)
 {
     return r->rest.len;
 }
-uint8_t estoc_read_u8(estoc_reader *r);
-uint16_t estoc_read_u16(estoc_reader *r); /**< big-endian */
-uint32_t estoc_read_u32(estoc_reader *r); /**< big-endian */
+/** `n` bytes, at most 4, big-endian. */
+uint32_t estoc_read_uint(estoc_reader *r, size_t n);
+static inline uint8_t estoc_read_u8(estoc_reader *r)
+{
+    return (uint8_t)estoc_read_uint(r, 1);
+}
+static inline uint16_t estoc_read_u16(estoc_reader *r)
+{
+    return (uint16_t)estoc_read_uint(r, 2);
+}
 estoc_slice estoc_read_bytes(estoc_reader *r, size_t len);
 /** Set the sticky error (the first one wins) and drop what is left. */
 void estoc_reader_fail(estoc_reader *r, estoc_err err);
@@ -97,9 +104,16 @@ typedef struct estoc_writer {
 
 estoc_writer estoc_writer_of(estoc_buf b);
 estoc_writer estoc_writer_counting(void);
-void estoc_write_u8(estoc_writer *w, uint8_t v);
-void estoc_write_u16(estoc_writer *w, uint16_t v);
-void estoc_write_u32(estoc_writer *w, uint32_t v);
+/** The last `n` bytes of `v`, at most 4, big-endian. */
+void estoc_write_uint(estoc_writer *w, uint32_t v, size_t n);
+static inline void estoc_write_u8(estoc_writer *w, uint8_t v)
+{
+    estoc_write_uint(w, v, 1);
+}
+static inline void estoc_write_u16(estoc_writer *w, uint16_t v)
+{
+    estoc_write_uint(w, v, 2);
+}
 void estoc_write(estoc_writer *w, const uint8_t *ptr, size_t len);
 static inline void estoc_write_bytes(estoc_writer *w, estoc_slice s)
 {

@@ -37,7 +37,8 @@ estoc_slice estoc_slice_sub(estoc_slice s, size_t from, size_t len)
 uint64_t estoc_divide(uint64_t v, uint16_t by)
 {
     uint32_t rest = 0;
-    for (int i = 0; i < 4; i++) { /* digits of 16 bits leave in front, those of the result come in */
+    for (int i = 0; i < 4;
+         i++) { /* digits of 16 bits leave in front, those of the result come in */
         rest = rest << 16 | (uint32_t)(v >> 48);
         v = v << 16 | rest / by;
         rest %= by;
@@ -61,38 +62,35 @@ void estoc_reader_fail(estoc_reader *r, estoc_err err)
     r->rest = (estoc_slice){NULL, 0};
 }
 
-estoc_slice estoc_read_bytes(estoc_reader *r, size_t len)
+/* NULL if there are not so many. */
+static const uint8_t *take(estoc_reader *r, size_t len)
 {
+    const uint8_t *ptr = r->rest.ptr;
     if (len > r->rest.len) {
         estoc_reader_fail(r, ESTOC_E_TRUNCATED);
-        return (estoc_slice){NULL, 0};
+        return NULL;
     }
-    estoc_slice s = {r->rest.ptr, len};
     if (len > 0) {
         r->rest.ptr += len;
         r->rest.len -= len;
     }
-    return s;
+    return ptr;
 }
 
-uint8_t estoc_read_u8(estoc_reader *r)
+estoc_slice estoc_read_bytes(estoc_reader *r, size_t len)
 {
-    estoc_slice s = estoc_read_bytes(r, 1);
-    return s.len == 1 ? s.ptr[0] : 0;
+    const uint8_t *ptr = take(r, len);
+    return estoc_slice_of(ptr, ptr != NULL ? len : 0);
 }
 
-uint16_t estoc_read_u16(estoc_reader *r)
+uint32_t estoc_read_uint(estoc_reader *r, size_t n)
 {
-    estoc_slice s = estoc_read_bytes(r, 2);
-    return s.len == 2 ? (uint16_t)(s.ptr[0] << 8 | s.ptr[1]) : 0;
-}
-
-uint32_t estoc_read_u32(estoc_reader *r)
-{
-    estoc_slice s = estoc_read_bytes(r, 4);
-    return s.len == 4 ? (uint32_t)s.ptr[0] << 24 | (uint32_t)s.ptr[1] << 16 |
-                            (uint32_t)s.ptr[2] << 8 | s.ptr[3]
-                      : 0;
+    const uint8_t *b = take(r, n);
+    uint32_t v = 0;
+    for (; b != NULL && n > 0; n--) {
+        v = v << 8 | *b++;
+    }
+    return v;
 }
 
 estoc_err estoc_reader_end(estoc_reader *r)
@@ -139,21 +137,14 @@ void estoc_write(estoc_writer *w, const uint8_t *ptr, size_t len)
     w->len += len;
 }
 
-void estoc_write_u8(estoc_writer *w, uint8_t v)
+void estoc_write_uint(estoc_writer *w, uint32_t v, size_t n)
 {
-    estoc_write_bytes(w, (estoc_slice){&v, 1});
-}
-
-void estoc_write_u16(estoc_writer *w, uint16_t v)
-{
-    uint8_t b[2] = {(uint8_t)(v >> 8), (uint8_t)v};
-    estoc_write_bytes(w, (estoc_slice){b, sizeof b});
-}
-
-void estoc_write_u32(estoc_writer *w, uint32_t v)
-{
-    uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
-    estoc_write_bytes(w, (estoc_slice){b, sizeof b});
+    uint8_t b[4];
+    for (size_t i = n; i > 0; i--) {
+        b[i - 1] = (uint8_t)v;
+        v >>= 8;
+    }
+    estoc_write(w, b, n);
 }
 
 estoc_slice estoc_writer_slice(const estoc_writer *w)

@@ -6,8 +6,9 @@ enum { CBOR_UINT = 0, CBOR_BYTES = 2, CBOR_ARRAY = 4, CBOR_NULL = 0xf6 };
 
 #define DEFINITE_MAX 27 /* 28 to 30 are reserved, 31 is of indefinite length */
 
-/* An initial byte of this major type and its argument. A longer form than needed is well-formed. */
-static uint64_t read_head(estoc_reader *r, unsigned major)
+/* An initial byte of this major type and its argument. A longer form than needed is well-formed. What
+ * 32 bits do not hold becomes larger than anything can be here, and stays odd or even. */
+static uint32_t read_head(estoc_reader *r, unsigned major)
 {
     uint8_t initial = estoc_read_u8(r);
     unsigned info = initial & 0x1fu;
@@ -17,18 +18,14 @@ static uint64_t read_head(estoc_reader *r, unsigned major)
     if (info < 24) {
         return info;
     }
-    size_t n = (size_t)1 << (info & 3); /* 24 to 27: 1, 2, 4 or 8 bytes */
-    estoc_slice octets = estoc_read_bytes(r, n);
-    uint64_t v = 0;
-    for (size_t i = 0; i < octets.len; i++) {
-        v = v << 8 | octets.ptr[i];
-    }
-    return v;
+    uint32_t high = info == DEFINITE_MAX ? estoc_read_uint(r, 4) : 0;
+    uint32_t v = estoc_read_uint(r, info == 24 ? 1 : info == 25 ? 2 : 4);
+    return high == 0 ? v : v | ~1u;
 }
 
 static void read_part(estoc_reader *r, estoc_part *part)
 {
-    uint64_t format = read_head(r, CBOR_UINT);
+    uint32_t format = read_head(r, CBOR_UINT);
     if (format > UINT16_MAX) {
         estoc_reader_fail(r, ESTOC_E_MALFORMED);
     }
@@ -38,12 +35,7 @@ static void read_part(estoc_reader *r, estoc_part *part)
         (void)estoc_read_u8(r);
         return;
     }
-    uint64_t len = read_head(r, CBOR_BYTES);
-    if (len > estoc_reader_left(r)) {
-        estoc_reader_fail(r, ESTOC_E_TRUNCATED);
-    } else {
-        part->body = estoc_read_bytes(r, (size_t)len);
-    }
+    part->body = estoc_read_bytes(r, read_head(r, CBOR_BYTES));
 }
 
 estoc_err estoc_multipart_parse(estoc_slice cbor, estoc_part *parts, size_t *n)
@@ -51,7 +43,7 @@ estoc_err estoc_multipart_parse(estoc_slice cbor, estoc_part *parts, size_t *n)
     size_t room = *n;
     *n = 0;
     estoc_reader r = estoc_reader_of(cbor);
-    uint64_t items = read_head(&r, CBOR_ARRAY);
+    uint32_t items = read_head(&r, CBOR_ARRAY);
     if (items % 2 != 0) {
         estoc_reader_fail(&r, ESTOC_E_MALFORMED);
     }
@@ -75,29 +67,21 @@ estoc_err estoc_multipart_parse(estoc_slice cbor, estoc_part *parts, size_t *n)
 }
 
 /* In the fewest bytes. */
-static void put_head(estoc_writer *w, unsigned major, uint64_t v)
+static void put_head(estoc_writer *w, unsigned major, size_t v)
 {
-    unsigned type = major << 5;
-    if (v < 24) {
-        estoc_write_u8(w, (uint8_t)(type | v));
-    } else if (v <= UINT8_MAX) {
-        estoc_write_u8(w, (uint8_t)(type | 24));
-        estoc_write_u8(w, (uint8_t)v);
-    } else if (v <= UINT16_MAX) {
-        estoc_write_u8(w, (uint8_t)(type | 25));
-        estoc_write_u16(w, (uint16_t)v);
-    } else if (v <= UINT32_MAX) {
-        estoc_write_u8(w, (uint8_t)(type | 26));
-        estoc_write_u32(w, (uint32_t)v);
-    } else {
+    size_t n = v < 24 ? 0 : v <= UINT8_MAX ? 1 : v <= UINT16_MAX ? 2 : 4;
+    size_t info = n == 0 ? v : 24 + n / 2;
+    if (v > UINT32_MAX) {
         estoc_writer_fail(w, ESTOC_E_LIMIT);
     }
+    estoc_write_u8(w, (uint8_t)(major << 5 | info));
+    estoc_write_uint(w, (uint32_t)v, n);
 }
 
 estoc_err estoc_multipart_build(const estoc_part *parts, size_t n, estoc_buf out, size_t *len)
 {
     estoc_writer w = estoc_writer_of(out);
-    put_head(&w, CBOR_ARRAY, (uint64_t)n * 2);
+    put_head(&w, CBOR_ARRAY, n * 2);
     for (size_t i = 0; i < n; i++) {
         put_head(&w, CBOR_UINT, parts[i].format);
         if (parts[i].absent) {

@@ -29,8 +29,14 @@ static size_t utf8_next(estoc_slice s, uint32_t *c)
 /* Control characters, and those that turn the reading direction: what a log must not take in. */
 static bool harmless(uint32_t c)
 {
-    return c >= 0x20 && !(c >= 0x7f && c < 0xa0) && c != 0x200e && c != 0x200f &&
-           !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069) && c != 0xfeff;
+    static const uint16_t bad[][2] = {{0x00, 0x1f},     {0x7f, 0x9f},     {0x200e, 0x200f},
+                                      {0x2028, 0x202e}, {0x2066, 0x2069}, {0xfeff, 0xfeff}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (c >= bad[i][0] && c <= bad[i][1]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* PrintableString's alphabet.                                                     X.680 section 41.4 */
@@ -51,7 +57,8 @@ static bool check_value(uint8_t tag, estoc_slice v, size_t *chars)
             (tag == ESTOC_DER_IA5_STRING && c >= 0x80)) {
             return false;
         }
-        v = estoc_slice_sub(v, n, v.len);
+        v.ptr += n;
+        v.len -= n;
         ++*chars;
     }
     return *chars > 0 && (tag == ESTOC_DER_UTF8_STRING || tag == ESTOC_DER_PRINTABLE_STRING ||

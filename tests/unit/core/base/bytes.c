@@ -84,7 +84,7 @@ static void reads(void **state)
     assert_int_equal(estoc_reader_left(&r), 9);
     assert_int_equal(estoc_read_u8(&r), 0x01);
     assert_int_equal(estoc_read_u16(&r), 0x2345);
-    assert_int_equal(estoc_read_u32(&r), 0x6789abcd);
+    assert_int_equal(estoc_read_uint(&r, 4), 0x6789abcd);
     estoc_slice s = estoc_read_bytes(&r, 2);
     assert_ptr_equal(s.ptr, bytes + 7);
     assert_int_equal(s.len, 2);
@@ -99,7 +99,7 @@ static void high_bits(void **state)
     static const uint8_t high[] = {0xff, 0xfe, 0xff, 0xff, 0xff, 0xfd};
     estoc_reader r = estoc_reader_of(estoc_slice_of(high, sizeof high));
     assert_int_equal(estoc_read_u16(&r), 0xfffe);
-    assert_true(estoc_read_u32(&r) == 0xfffffffdu);
+    assert_true(estoc_read_uint(&r, 4) == 0xfffffffdu);
 }
 
 /* Every read past the end fails alike, from a block of the exact size. */
@@ -118,7 +118,7 @@ static void reads_past_the_end(void **state)
             estoc_reader r = estoc_reader_of(estoc_slice_of(exact, have));
             uint64_t got = wants[i] == 1   ? estoc_read_u8(&r)
                            : wants[i] == 2 ? estoc_read_u16(&r)
-                           : wants[i] == 4 ? estoc_read_u32(&r)
+                           : wants[i] == 4 ? estoc_read_uint(&r, 4)
                                            : estoc_read_bytes(&r, wants[i]).len;
             assert_int_equal(got, 0);
             assert_int_equal(r.err, ESTOC_E_TRUNCATED);
@@ -137,7 +137,7 @@ static void reader_error_sticks(void **state)
     estoc_reader_fail(&r, ESTOC_E_LIMIT);
     assert_int_equal(estoc_read_u8(&r), 0);
     assert_int_equal(estoc_read_u16(&r), 0);
-    assert_int_equal(estoc_read_u32(&r), 0);
+    assert_int_equal(estoc_read_uint(&r, 4), 0);
     assert_int_equal(estoc_read_bytes(&r, 1).len, 0);
     assert_int_equal(estoc_read_bytes(&r, 0).len, 0);
     assert_int_equal(estoc_reader_end(&r), ESTOC_E_MALFORMED);
@@ -158,7 +158,7 @@ static void write_all(estoc_writer *w)
 {
     estoc_write_u8(w, 0x01);
     estoc_write_u16(w, 0x2345);
-    estoc_write_u32(w, 0x6789abcd);
+    estoc_write_uint(w, 0x6789abcd, 4);
     estoc_write_bytes(w, empty);
     estoc_write_bytes(w, estoc_slice_of(bytes + 7, 2));
 }
@@ -202,7 +202,7 @@ static void writer_error_sticks(void **state)
     (void)state;
     uint8_t room[3] = {0};
     estoc_writer w = estoc_writer_of((estoc_buf){room, sizeof room});
-    estoc_write_u32(&w, 0xffffffff);
+    estoc_write_uint(&w, 0xffffffff, 4);
     estoc_write_u8(&w, 0xff);
     estoc_writer_fail(&w, ESTOC_E_USAGE);
     size_t len;
