@@ -164,6 +164,20 @@ static void check_dtls(struct check *c)
     estoc_dtls_server_free(dtls);
 }
 
+static void check_decrypt_keys(struct check *c)
+{
+    estoc_why why = {""};
+    estoc_shared_keys keys;
+    if (c->conf.decrypt_keys[0] == '\0') {
+        return;
+    }
+    estoc_err err = estoc_shared_keys_load(c->conf.decrypt_keys, &keys, &why);
+    if (err) {
+        fault(c, "%s", said(&why, err));
+    }
+    estoc_shared_keys_free(&keys);
+}
+
 static uint64_t check_store(struct check *c)
 {
     estoc_why why = {""};
@@ -235,6 +249,7 @@ static int check(const char *dir)
     check_anchors(&c);
     check_server_by_ca(&c);
     check_dtls(&c);
+    check_decrypt_keys(&c);
     uint64_t issued = check_store(&c);
     if (c.faults == 0) {
         print_summary(&c, issued);

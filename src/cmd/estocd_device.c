@@ -25,6 +25,7 @@ struct device {
     estoc_blobs maker;
     estoc_key *maker_key;
     estoc_blobs ca;
+    bool encrypt; /* keys are made here, and can be encrypted to it */
 };
 
 static int take_subject(struct device *d)
@@ -77,6 +78,7 @@ static int load(struct device *d)
         estoc_why_set(&why, "%s: holds no certificate", conf.ca_chain);
         err = ESTOC_E_FILE;
     }
+    d->encrypt = conf.profiles[0].profile.keygen;
     return err ? estocd_say(COMMAND, "%s", why.text[0] != '\0' ? why.text : estoc_err_text(err))
                : 0;
 }
@@ -120,7 +122,8 @@ static int make(const struct device *d)
                           .key = key,
                           .issuer_key = d->maker_key,
                           .issuer = estoc_blob_slice(d->maker.at[0]),
-                          .life_s = LIFE_S};
+                          .life_s = LIFE_S,
+                          .encrypt = d->encrypt};
     err = err ? err : estoc_mint_cert(&m, &cert);
     int code = err ? estocd_say(COMMAND, "the certificate cannot be made: %s", estoc_err_text(err))
                    : write_files(d, key, estoc_blob_slice(cert));

@@ -31,6 +31,7 @@ estoc_err estoc_mint_cert(const estoc_mint *m, estoc_blob *cert)
                             .not_after = now + m->life_s,
                             .ca = m->ca,
                             .server = m->server,
+                            .encrypt = m->encrypt,
                             .san = m->san,
                             .authority_key_id = issuer.ski};
     plan.not_before = plan.not_before > issuer.not_before ? plan.not_before : issuer.not_before;

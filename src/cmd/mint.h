@@ -17,7 +17,7 @@ typedef struct estoc_mint {
     const estoc_key *issuer_key; /* NULL: signed by itself */
     estoc_slice issuer;          /* certificate DER of a CA, or empty */
     int64_t life_s;              /* from now; never beyond the issuer's */
-    bool ca, server;
+    bool ca, server, encrypt;    /* as in estoc_cert_plan */
 } estoc_mint;
 
 /** @return 0 and a certificate, the caller frees; what parsing the issuer and estoc_cert_issue return */

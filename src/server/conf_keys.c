@@ -60,6 +60,16 @@ static void take_path(estoc_conf_reading *r, const estoc_conf_key *k, void *to, 
     }
 }
 
+static void take_no_path(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                         const char *value)
+{
+    if (value[0] == '\0') {
+        *(char *)to = '\0';
+    } else {
+        take_path(r, k, to, value);
+    }
+}
+
 bool estoc_conf_store(estoc_config *c, const char *value)
 {
     static const char scheme[] = "sqlite:";
@@ -265,6 +275,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "bodies-max",     take_number, OF(bodies_max),           1, 1000000},
     {ESTOC_CONF_CA,     "certificate",    take_path,   OF(ca_chain),             0, 0},
     {ESTOC_CONF_CA,     "key",            take_path,   OF(ca_key),               0, 0},
+    {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
     {ESTOC_CONF_CA,     "pending-max",    take_number, OF(pending.max),          1, 1000000},

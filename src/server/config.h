@@ -44,6 +44,7 @@ typedef struct estoc_config {
     char ca_chain[512], ca_key[512];
     char server_chain[512], server_key[512];
     char client_anchors[512];
+    char decrypt_keys[512];      /* E5; empty: none */
     char store[600];             /* "sqlite:PATH" */
     uint32_t retry_window_s;     /* E6; default 86400 */
     estoc_pending_rules pending; /* L2; default 10000, 4 of one client, 30 days */

@@ -16,6 +16,9 @@ static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
     err = err ? err : estoc_certs_load(c->server_chain, &g->server_chain, why);
     err = err ? err : estoc_key_load(c->server_key, &g->server_key, why);
     err = err ? err : estoc_certs_load(c->client_anchors, &g->anchors, why);
+    if (!err && c->decrypt_keys[0] != '\0') {
+        err = estoc_shared_keys_load(c->decrypt_keys, &g->decrypt_keys, why);
+    }
     return err;
 }
 
@@ -31,6 +34,8 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
     estoc_ca_cfg cfg = {.store_url = g->conf.store,
                         .chain = &g->ca_chain,
                         .key = g->ca_key,
+                        .keygen_signer = {g->server_key, &g->server_chain},
+                        .decrypt_keys = &g->decrypt_keys,
                         .profiles = profiles,
                         .profiles_n = g->conf.profiles_n,
                         .retry_window_s = g->conf.retry_window_s,
@@ -123,6 +128,7 @@ void estoc_generation_release(estoc_generation *g)
     }
     estoc_key_free(g->ca_key);
     estoc_key_free(g->server_key);
+    estoc_shared_keys_free(&g->decrypt_keys);
     estoc_blobs_free(&g->ca_chain);
     estoc_blobs_free(&g->server_chain);
     estoc_blobs_free(&g->anchors);

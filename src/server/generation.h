@@ -26,6 +26,7 @@ typedef struct estoc_generation {
     estoc_config conf;
     estoc_blobs ca_chain, server_chain, anchors;
     estoc_key *ca_key, *server_key;
+    estoc_shared_keys decrypt_keys;
     estoc_authority *authority;
     estoc_dtls_server *dtls;
     estoc_served served[ESTOC_PROFILES_MAX];

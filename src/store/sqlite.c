@@ -35,6 +35,8 @@ static const char *const sql[STATEMENTS] = {
                   " OR instr(lower(hex(serial)), lower(?1)) ORDER BY id",
     [COUNT]     = "SELECT count(*) FROM cert",
     [REVOKED_COUNT]  = "SELECT count(*) FROM cert WHERE revoked_at <> 0",
+    [EACH_OF]   = "SELECT " COLUMNS " FROM cert WHERE identity = ?1 AND not_after >= ?2"
+                  " AND revoked_at = 0 ORDER BY id DESC",
     [EACH_REVOKED]   = "SELECT " COLUMNS " FROM cert WHERE revoked_at <> 0",
     [PEND]           = "INSERT INTO pending (identity, csr, profile, op, subject, asked_at, changed_at,"
                        " decision, serial, client, request)"
@@ -400,6 +402,14 @@ estoc_err estoc_store_each(estoc_store *s, const char *match,
                            bool (*each)(void *ctx, const estoc_record *rec), void *ctx)
 {
     return walk(s, estoc_sqlite_bind_text(s->st[EACH], 1, match), EACH, each, ctx);
+}
+
+estoc_err estoc_store_each_of(estoc_store *s, const uint8_t identity[32], int64_t at,
+                              bool (*each)(void *ctx, const estoc_record *rec), void *ctx)
+{
+    int rc = estoc_sqlite_bind_blob(s->st[EACH_OF], 1, identity, 32);
+    rc |= sqlite3_bind_int64(s->st[EACH_OF], 2, at);
+    return walk(s, rc, EACH_OF, each, ctx);
 }
 
 estoc_err estoc_store_each_revoked(estoc_store *s, bool (*each)(void *ctx, const estoc_record *rec),

@@ -98,6 +98,11 @@ ESTOC_MUST_USE estoc_err estoc_store_revoke(estoc_store *s, estoc_slice serial,
 ESTOC_MUST_USE estoc_err estoc_store_each(estoc_store *s, const char *match,
                                           bool (*each)(void *ctx, const estoc_record *rec),
                                           void *ctx);
+/** As estoc_store_each, the newest first: what was issued to this identity and is neither revoked nor
+ *  over at `at`.                                                                                   */
+ESTOC_MUST_USE estoc_err estoc_store_each_of(estoc_store *s, const uint8_t identity[32], int64_t at,
+                                             bool (*each)(void *ctx, const estoc_record *rec),
+                                             void *ctx);
 ESTOC_MUST_USE estoc_err estoc_store_count(estoc_store *s, uint64_t *n);
 /** How many are revoked: this number only ever grows. */
 ESTOC_MUST_USE estoc_err estoc_store_revoked_count(estoc_store *s, uint64_t *n);

@@ -330,6 +330,8 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     ca->queue_max = cfg->queue_max > 0 ? cfg->queue_max : QUEUE_MAX;
     ca->desk.retry_window_s = cfg->retry_window_s;
     ca->desk.pending = cfg->pending;
+    ca->desk.keygen_signer = cfg->keygen_signer;
+    ca->desk.decrypt_keys = cfg->decrypt_keys;
     pthread_mutex_init(&ca->lock, NULL);
     pthread_cond_init(&ca->wake, NULL);
     estoc_err err = take_profiles(ca, cfg, why);

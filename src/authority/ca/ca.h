@@ -8,7 +8,7 @@
 #include <estoc/cert.h>
 
 #include "authority.h"
-#include "crypto.h"
+#include "cms.h"
 
 #define ESTOC_KEY_BIT(kind) (1u << (kind))
 typedef struct estoc_profile {
@@ -17,9 +17,10 @@ typedef struct estoc_profile {
     unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
     bool manual;         /* a person decides (L2) */
     uint32_t retry_after_s; /* and this is how often the device may ask */
-    bool keygen;            /* private keys are made here, for devices that ask (E5) */
-    bool any_names;         /* /sen grants the names asked for, not just the client's own (X10) */
-    bool change_subject;    /* /sren grants a ChangeSubjectName (E4) */
+    bool keygen;         /* private keys are made here, for devices that ask, and the keys certified
+                               may be encrypted to (E5) */
+    bool any_names;      /* /sen grants the names asked for, not just the client's own (X10) */
+    bool change_subject; /* /sren grants a ChangeSubjectName (E4) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
 
@@ -32,9 +33,11 @@ typedef struct estoc_pending_rules {
 
 typedef struct estoc_ca_cfg {
     const char *store_url;
-    const estoc_blobs *chain;      /* our certificate first, then up to the root; must outlive it */
-    const estoc_key *key;          /* likewise */
-    const estoc_profile *profiles; /* copied; the default profile first */
+    const estoc_blobs *chain;     /* our certificate first, then up to the root; must outlive it */
+    const estoc_key *key;         /* likewise */
+    estoc_cms_from keygen_signer; /* signs the keys made here that travel encrypted; likewise */
+    const estoc_shared_keys *decrypt_keys; /* to encrypt them to; likewise, or NULL: none */
+    const estoc_profile *profiles;         /* copied; the default profile first */
     size_t profiles_n;
     uint32_t queue_max;      /* enrollments waiting; more: ESTOC_E_BUSY. 1,024 if 0 */
     uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long;
@@ -56,8 +59,10 @@ typedef struct estoc_cert_plan {
     estoc_slice spki;    /* copied as it is */
     int64_t not_before, not_after;
     bool ca;
-    bool server;                  /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
-    estoc_slice san;              /* GeneralNames DER, or empty */
+    bool server;     /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
+    bool encrypt;    /* an end entity's key may be encrypted to, too: an EC key by key agreement, an
+                     RSA key by key encipherment */
+    estoc_slice san; /* GeneralNames DER, or empty */
     estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
 } estoc_cert_plan;
 /** Build the TBSCertificate and sign it. Serials: estoc_serial_random.

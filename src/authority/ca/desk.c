@@ -86,6 +86,7 @@ static estoc_err sign(estoc_desk *d, estoc_job *j, const estoc_grant *grant, est
                             .not_before = d->now - BACKDATE_S,
                             .not_after = d->now + (int64_t)j->profile->validity_s,
                             .san = grant->san,
+                            .encrypt = j->profile->keygen,
                             .authority_key_id = issuer->ski};
     /* never beyond the CA's own life: 167, 196 */
     plan.not_before = plan.not_before > issuer->not_before ? plan.not_before : issuer->not_before;
@@ -163,20 +164,14 @@ static void note_issued(estoc_desk *d, estoc_job *j, const estoc_record *rec)
     }
 }
 
-/* E5. X2: what was made for the same request before has not arrived, or it would not come again. */
-static void issue_key(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
+/* The key, and a certificate for it. */
+static void issue_made(estoc_desk *d, estoc_job *j, const estoc_grant *grant,
+                       const estoc_key_reader *reader, estoc_record *rec)
 {
-    estoc_cert cert;
-    estoc_blob old;
-    estoc_blob spki = {NULL, 0};
+    estoc_blob spki;
     estoc_grant whole = *grant;
-    estoc_err err = estoc_store_by_csr(d->store, rec->identity, rec->profile, rec->csr,
-                                       d->now - (int64_t)d->retry_window_s, &old);
-    if (err && err != ESTOC_E_NOT_FOUND) {
-        store_failed(d, j);
-        return;
-    }
-    err = estoc_made_key(grant, &spki, &j->key, &j->key_format);
+    estoc_err err =
+        estoc_made_key(grant->make, reader, &d->keygen_signer, &spki, &j->key, &j->key_format);
     err = err ? err : estoc_sha256(estoc_blob_slice(spki), rec->key);
     if (err) {
         estoc_log(ESTOC_LOG_ERROR, "ca", "event", "keygen", "why", estoc_err_text(err), NULL);
@@ -185,17 +180,61 @@ static void issue_key(estoc_desk *d, estoc_job *j, const estoc_grant *grant, est
         whole.spki = estoc_blob_slice(spki);
         issue(d, j, &whole, rec);
     }
+    estoc_blob_free(&spki);
+}
+
+static void supersede(estoc_desk *d, estoc_job *j, estoc_slice old)
+{
+    estoc_cert cert;
+    estoc_err err = estoc_cert_parse(&cert, old);
+    err = err ? err : estoc_store_revoke(d->store, cert.serial, ESTOC_CRL_SUPERSEDED, d->now);
+    if (err) {
+        store_failed(d, j);
+    } else {
+        estoc_hex(cert.serial, j->superseded, sizeof j->superseded);
+    }
+}
+
+/* X2: what was made for the same request before has not arrived, or it would not come again. */
+static void issue_key(estoc_desk *d, estoc_job *j, const estoc_grant *grant,
+                      const estoc_key_reader *reader, estoc_record *rec)
+{
+    estoc_blob old;
+    estoc_err err = estoc_store_by_csr(d->store, rec->identity, rec->profile, rec->csr,
+                                       d->now - (int64_t)d->retry_window_s, &old);
+    if (err && err != ESTOC_E_NOT_FOUND) {
+        store_failed(d, j);
+    } else {
+        issue_made(d, j, grant, reader, rec);
+    }
     if (!j->err && old.len > 0) {
-        err = estoc_cert_parse(&cert, estoc_blob_slice(old));
-        err = err ? err : estoc_store_revoke(d->store, cert.serial, ESTOC_CRL_SUPERSEDED, d->now);
-        if (err) {
-            store_failed(d, j);
-        } else {
-            estoc_hex(cert.serial, j->superseded, sizeof j->superseded);
-        }
+        supersede(d, j, estoc_blob_slice(old));
     }
     estoc_blob_free(&old);
-    estoc_blob_free(&spki);
+}
+
+/* E5 */
+static void decide_key(estoc_desk *d, estoc_job *j, const estoc_petition *p,
+                       const estoc_grant *grant, estoc_record *rec)
+{
+    estoc_key_reader reader;
+    const estoc_key_search search = {.wish = &grant->wish,
+                                     .signer = &d->keygen_signer,
+                                     .keys = d->decrypt_keys,
+                                     .client = p->client,
+                                     .store = d->store,
+                                     .identity = rec->identity,
+                                     .now = d->now};
+    estoc_err err = estoc_key_reader_find(&search, &reader, &j->ruling);
+    if (err == ESTOC_E_KEY) {
+        j->err = err;
+    } else if (err) {
+        store_failed(d, j);
+    } else if (approved(d, j, p, rec)) {
+        issue_key(d, j, grant, &reader, rec);
+        note_issued(d, j, rec);
+    }
+    estoc_key_reader_free(&reader);
 }
 
 /* A request for a key is another than the same bytes to /sen, which must not find each other: its
@@ -237,8 +276,10 @@ static void decide_granted(estoc_desk *d, estoc_job *j, const estoc_petition *p,
         j->err = err;
     } else if (err) {
         store_failed(d, j);
-    } else if ((make || !find_again(d, j, &rec)) && approved(d, j, p, &rec)) {
-        (make ? issue_key : issue)(d, j, grant, &rec);
+    } else if (make) {
+        decide_key(d, j, p, grant, &rec);
+    } else if (!find_again(d, j, &rec) && approved(d, j, p, &rec)) {
+        issue(d, j, grant, &rec);
         note_issued(d, j, &rec);
     }
 }

@@ -36,6 +36,8 @@ typedef struct estoc_job {
 typedef struct estoc_desk {
     estoc_cert issuer; /* points into the CA's chain */
     const estoc_key *key;
+    estoc_cms_from keygen_signer;
+    const estoc_shared_keys *decrypt_keys;
     uint32_t retry_window_s;
     estoc_pending_rules pending;
     const char *store_url;

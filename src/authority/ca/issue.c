@@ -18,6 +18,8 @@ static const uint8_t kp_client_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x0
 static const uint8_t kp_cmc_ra[]      = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x1c};
 /* KeyUsage BIT STRINGs: digitalSignature; keyCertSign and cRLSign. */
 static const uint8_t usage_leaf[]     = {0x03, 0x02, 0x07, 0x80};
+static const uint8_t usage_agree[]    = {0x03, 0x02, 0x03, 0x88}; /* and keyAgreement */
+static const uint8_t usage_encipher[] = {0x03, 0x02, 0x05, 0xa0}; /* and keyEncipherment */
 static const uint8_t usage_ca[]       = {0x03, 0x02, 0x01, 0x06};
 
 #define BYTES(array) estoc_slice_of(array, sizeof(array))
@@ -105,13 +107,25 @@ static void put_ext_usage(estoc_writer *w, bool server)
     ext_close(w, e);
 }
 
+static estoc_slice usage_of(const estoc_cert_plan *p)
+{
+    estoc_spki spki;
+    if (p->ca) {
+        return BYTES(usage_ca);
+    }
+    if (!p->encrypt || estoc_spki_parse(&spki, p->spki) || spki.kind == ESTOC_KEY_ED25519) {
+        return BYTES(usage_leaf);
+    }
+    return spki.kind == ESTOC_KEY_RSA ? BYTES(usage_encipher) : BYTES(usage_agree);
+}
+
 static void put_extensions(estoc_writer *w, const estoc_cert_plan *p, estoc_slice own_id)
 {
     size_t tag = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(3));
     size_t list = estoc_der_open(w, ESTOC_DER_SEQUENCE);
     put_key_ids(w, p->authority_key_id.len > 0 ? p->authority_key_id : own_id, own_id);
     put_basic(w, p->ca);
-    put_ext(w, BYTES(ce_key_usage), true, p->ca ? BYTES(usage_ca) : BYTES(usage_leaf));
+    put_ext(w, BYTES(ce_key_usage), true, usage_of(p));
     if (!p->ca) {
         put_ext_usage(w, p->server);
     }

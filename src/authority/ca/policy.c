@@ -178,10 +178,6 @@ static estoc_err grant_made(const estoc_petition *p, const estoc_csr *csr, estoc
         return estoc_policy_refuse(why, ESTOC_E_MALFORMED, "E5",
                                    "the attributes that name a decryption key are malformed");
     }
-    if (wish.cover != ESTOC_COVER_NONE) {
-        return estoc_policy_refuse(why, ESTOC_E_KEY, "E5",
-                                   "the decryption key you name is not known here");
-    }
     grant->make = kind_to_make(p, csr);
     grant->wish = wish;
     return ESTOC_OK;

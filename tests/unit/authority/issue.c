@@ -94,6 +94,32 @@ static void a_device(void **state)
     assert_chains(got, &root, ESTOC_PURPOSE_CLIENT);
 }
 
+/* E5, RFC 5480 section 3, RFC 3279 section 2.3.1, RFC 8410 section 5. */
+static void a_key_to_encrypt_to(void **state)
+{
+    (void)state;
+    static const struct {
+        estoc_key_kind kind;
+        const char *usage;
+    } rows[] = {{ESTOC_KEY_P256, "Digital Signature, Key Agreement\n"},
+                {ESTOC_KEY_P384, "Digital Signature, Key Agreement\n"},
+                {ESTOC_KEY_RSA, "Digital Signature, Key Encipherment\n"},
+                {ESTOC_KEY_ED25519, "Digital Signature\n"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t own[ESTOC_SPKI_MAX];
+        size_t len = 0;
+        estoc_key *key = NULL;
+        assert_int_equal(estoc_key_generate(rows[i].kind, &key), 0);
+        assert_int_equal(estoc_key_spki(key, (estoc_buf){own, sizeof own}, &len), 0);
+        estoc_cert_plan p = device_plan();
+        p.spki = estoc_slice_of(own, len);
+        p.encrypt = true;
+        assert_chains(issue(&p), &root, ESTOC_PURPOSE_CLIENT);
+        assert_says(rows[i].usage);
+        estoc_key_free(key);
+    }
+}
+
 static void a_server(void **state)
 {
     (void)state;
@@ -273,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device),
+        cmocka_unit_test(a_key_to_encrypt_to),
         cmocka_unit_test(a_server),
         cmocka_unit_test(a_ca),
         cmocka_unit_test(key_identifiers),

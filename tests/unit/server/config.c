@@ -106,6 +106,7 @@ static void assert_defaults(void)
     assert_path(c.client_anchors, "client-anchors.pem");
     assert_memory_equal(c.store, "sqlite:", 7);
     assert_path(c.store + 7, "store.db");
+    assert_string_equal(c.decrypt_keys, "");
     assert_int_equal(c.retry_window_s, 86400);
     assert_int_equal(c.pending.max, 10000);
     assert_int_equal(c.pending.per_client, 4);
@@ -237,6 +238,13 @@ static void every_key(void **state)
     assert_loads("[server]\nroot =\n[profile]\nattributes =\n");
     assert_string_equal(c.root, "");
     assert_int_equal(c.profiles[0].profile.attributes.len, 0);
+    assert_loads("[ca]\ndecrypt-keys = k\n[profile]\nkeygen = yes\n[profile x]\nkeygen = no\n");
+    assert_path(c.decrypt_keys, "k");
+    assert_true(c.profiles[0].profile.keygen);
+    assert_false(c.profiles[1].profile.keygen);
+    assert_loads("[ca]\ndecrypt-keys =\n");
+    assert_string_equal(c.decrypt_keys, "");
+    assert_false(c.profiles[0].profile.keygen);
 }
 
 static void profiles(void **state)

@@ -275,6 +275,33 @@ static void the_revoked(void **state)
     estoc_store_close(s);
 }
 
+/* What an identity holds now, the newest first. */
+static void lists_of_one(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    put(s, 1, "CN=a");
+    put(s, 2, "CN=b");
+    put(s, 3, "CN=c");
+    estoc_record r = record(4, "CN=another's");
+    r.identity[0] = 2;
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    r = record(5, "CN=over");
+    r.not_after = 3999;
+    assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    assert_int_equal(
+        estoc_store_revoke(s, estoc_slice_of("\x4a\x02", 2), ESTOC_CRL_UNSPECIFIED, 2000),
+        ESTOC_OK);
+    const uint8_t identity[32] = {1};
+    struct seen seen = {.most = 9};
+    assert_int_equal(estoc_store_each_of(s, identity, 4000, see, &seen), ESTOC_OK);
+    assert_string_equal(seen.subjects, "CN=c CN=a ");
+    seen = (struct seen){.most = 1};
+    assert_int_equal(estoc_store_each_of(s, identity, 3999, see, &seen), ESTOC_OK);
+    assert_string_equal(seen.subjects, "CN=over ");
+    estoc_store_close(s);
+}
+
 static void lists(void **state)
 {
     (void)state;
@@ -386,6 +413,7 @@ int main(void)
         IN_FOLDER("207 a live key of another subject is known", key_of_another),
         IN_FOLDER("X2 a certificate is revoked once", revokes_once),
         IN_FOLDER("D8 the revoked are counted and listed", the_revoked),
+        IN_FOLDER("E5 what one identity holds, the newest first", lists_of_one),
         IN_FOLDER("listing: oldest first, by part, until told to stop", lists),
         IN_FOLDER("the files are for their owner only", files_are_private),
         IN_FOLDER("a file that is no database is refused", not_a_database),
