@@ -62,7 +62,10 @@ static cJSON *json_of(const estoc_pending *p)
         cJSON_AddStringToObject(json, "serial", estoc_hex(serial, text, sizeof text));
     }
     add_digest(json, "identity_sha256", p->identity);
-    add_digest(json, "request_sha256", p->csr);
+    uint8_t digest[32]; /* that in the store tells /skg from /sen as well */
+    if (estoc_sha256(p->request, digest) == ESTOC_OK) {
+        add_digest(json, "request_sha256", digest);
+    }
     return json;
 }
 

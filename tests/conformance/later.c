@@ -4,6 +4,7 @@
  * a person gives.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -350,7 +351,10 @@ static void after_a_restart(void **state)
     expect_later(p, MANUAL "/sen", &one);
     pending(f, id);
     peer_free(p);
-    fixture_restart(f);
+    kill(f->pid, SIGKILL); /* it was kept before it was told */
+    run_wait(f->pid, 10000);
+    close(f->out);
+    fixture_start(f);
     p = connect_as(f, "dev");
     expect_later(p, MANUAL "/sen", &one);
     peer_free(p);
