@@ -9,6 +9,7 @@
  *   WANT_TRUST    answer() has what /crts returned: check and store them, check the peer's chain
  *                 against them, then call trusted(); with false the association must be closed
  *   WANT_CSR      answer() has what /att returned (maybe nothing): build the request, call csr()
+ *                 After both, if unchanged(): what the ETag in the configuration stands for
  *   WANT_INSTALL  answer() has the certificate: verify and store it, then call installed()
  *   WAITING       for a datagram or the deadline; also while a 5.03 is waited out
  *   DONE, FAILED  error() tells; refusal() has the server's own words
@@ -56,7 +57,9 @@ typedef struct estoc_client_cfg {
                                or ESTOC_FORMAT_NONE for no such option, which means certs-only and
                                saves bytes. An answer in another format fails: ESTOC_E_FORMAT */
     estoc_buf room;  /**< for one answer body at a time: 1 KiB and more, caller's memory */
-    uint32_t wait_max_s; /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
+    estoc_slice crts_etag; /**< of answers kept from an earlier run, 1 to 8 bytes, or empty: then */
+    estoc_slice att_etag;  /**< they need not be sent again (2.03) */
+    uint32_t wait_max_s;   /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
 } estoc_client_cfg;
 
 /* Small fields first: those far from the start cost an instruction more on small machines. */
@@ -64,6 +67,7 @@ typedef struct estoc_client {
     uint8_t state; /* client.c names them */
     uint8_t step;  /* the state whose request is in flight, or was last */
     uint16_t answer_format;
+    bool unchanged;
     estoc_err err;
     uint32_t waited_s;
     estoc_ms now; /* of the call under way */
@@ -95,6 +99,11 @@ unsigned estoc_client_state(const estoc_client *c);
 /** The body of the last answer and its format: certs-only or one certificate for crts and sen,
  *  CsrAttrs (or empty, after 4.04) for att. Lives until the next request starts.                   */
 estoc_slice estoc_client_answer(const estoc_client *c, uint16_t *format);
+/** Whether what was kept with the ETag shown still holds: 2.03, and answer() is
+ *  empty, of the format it was asked for in. E2 */
+bool estoc_client_unchanged(const estoc_client *c);
+/** ETag to keep with answer(), and show another time; empty: it has none. */
+estoc_slice estoc_client_etag(const estoc_client *c);
 /** After WANT_TRUST. False: fails with ESTOC_E_UNTRUSTED, and nothing more is sent (K1).
  *  @return 0; ESTOC_E_STATE; ESTOC_E_UNTRUSTED; an error of starting the next request               */
 ESTOC_MUST_USE estoc_err estoc_client_trusted(estoc_client *c, estoc_ms now, bool ok);

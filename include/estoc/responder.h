@@ -28,6 +28,7 @@ extern "C" {
 
 #define ESTOC_REQUEST_PATH_MAX  8
 #define ESTOC_REQUEST_QUERY_MAX 4
+#define ESTOC_REQUEST_ETAG_MAX  4
 /** Bytes of options that identify a request: all but Block, Content-Format, Observe and those that
  *  are no cache key (Size, Echo). More: 4.00.                           RFC 7252 section 5.4.6 */
 #define ESTOC_REQUEST_KEY_MAX 192
@@ -41,8 +42,10 @@ typedef struct estoc_request {
     estoc_slice path[ESTOC_REQUEST_PATH_MAX];
     size_t path_n; /**< may exceed the array: then only the first ones are kept */
     estoc_slice query[ESTOC_REQUEST_QUERY_MAX];
-    size_t query_n;   /**< likewise */
-    estoc_slice etag; /**< first ETag option, or empty */
+    size_t query_n; /**< likewise */
+    /** ETags of what the client has; none beside a later block, which is not asked for by condition */
+    estoc_slice etag[ESTOC_REQUEST_ETAG_MAX];
+    size_t etag_n; /**< at most that many, the first ones */
     estoc_slice body;
 } estoc_request;
 

@@ -10,6 +10,7 @@
  *                            key and csr before the request leaves, so that a later run repeats the
  *                            identical request (RFC 9148 section 4.7), then crt. What has csr is on
  *                            its way; csr goes once the pair is in place
+ *   PREFIX.d/crts, att       the last answers of these resources (kept.h)
  *   PREFIX.d/lock            held while a run is at work
  *
  * A pair of plain files, such as `estocd device` makes, is moved into this form before the first

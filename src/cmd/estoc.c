@@ -39,7 +39,7 @@ static int crts(int argc, char **argv)
         "Prints the CA's certificates as PEM, after checking that each leads to a root among\n"
         "them, and that the server does.\n" WHERE,
         "  estoc crts coaps://est.example --cert dev.crt --key dev.key --ta dev.ta --out ca.pem",
-        ESTOC_TAKES_OUT_FILE};
+        ESTOC_TAKES_OUT_FILE | ESTOC_TAKES_CACHE};
     return run(&m, estoc_cmd_crts, argc, argv);
 }
 
@@ -48,7 +48,8 @@ static int att(int argc, char **argv)
     static const estoc_manual m = {
         "att", "show what the server asks for in a request",
         "Prints the CSR attributes, one to a line; nothing if the server has none (4.04).\n" WHERE,
-        "  estoc att coaps://est.example --cert dev.crt --key dev.key --ta dev.ta", 0};
+        "  estoc att coaps://est.example --cert dev.crt --key dev.key --ta dev.ta",
+        ESTOC_TAKES_CACHE};
     return run(&m, estoc_cmd_att, argc, argv);
 }
 

@@ -42,7 +42,7 @@ static estoc_key *key_of(const struct run *r)
 static int take_anchors(struct run *r)
 {
     uint16_t format;
-    estoc_slice answer = estoc_client_answer(&r->talk->client, &format);
+    estoc_slice answer = estoc_talk_answer(r->talk, &format);
     estoc_why why = {""};
     estoc_err err = estoc_anchors_take(answer, format, estoc_unix_s(), &r->anchors, &why);
     if (err) {
@@ -65,7 +65,11 @@ static int take_anchors(struct run *r)
         err = estoc_file_write(path, estoc_blob_slice(pem), 0644);
         estoc_blob_free(&pem);
     }
-    return err ? local(r, path, "the trust anchors cannot be written") : ESTOC_EXIT_DONE;
+    if (err) {
+        return local(r, path, "the trust anchors cannot be written");
+    }
+    estoc_talk_remember(r->talk);
+    return ESTOC_EXIT_DONE;
 }
 
 /* ---- /att and the request ---- */
@@ -74,13 +78,16 @@ static int choose_key_kind(struct run *r, estoc_key_kind *kind)
 {
     uint16_t format;
     estoc_wishes wishes;
-    estoc_slice attributes = estoc_client_answer(&r->talk->client, &format);
+    estoc_slice attributes = estoc_talk_answer(r->talk, &format);
     if (format != ESTOC_FORMAT_CSRATTRS) { /* none, or not asked for: the answer of /crts */
         attributes = estoc_slice_of(NULL, 0);
     }
     estoc_err err = estoc_wishes_read(attributes, &wishes);
     if (err) {
         return estoc_talk_fail(r->talk, err, "in the answer of /att");
+    }
+    if (attributes.len > 0) {
+        estoc_talk_remember(r->talk);
     }
     if (wishes.unsupported_key) {
         return local(r, r->opt->uri,
@@ -289,10 +296,23 @@ static int serve(struct run *r, unsigned wants)
     return code ? code : err ? estoc_talk_fail(r->talk, err, "") : ESTOC_EXIT_DONE;
 }
 
+/* E2: in PREFIX.d, so that what has not changed is not sent again. */
+static int keep_answers(struct run *r)
+{
+    char crts[ESTOC_PATH_MAX];
+    char att[ESTOC_PATH_MAX];
+    if (estoc_credential_path(r->opt->out, ".d/crts", crts) ||
+        estoc_credential_path(r->opt->out, ".d/att", att)) {
+        return local(r, r->opt->out, "too long a path");
+    }
+    return estoc_talk_keep(r->talk, crts, att);
+}
+
 static int converse(struct run *r)
 {
     unsigned wants = 0;
     int code = estoc_talk_open(r->opt, &r->id, &r->talk);
+    code = code ? code : keep_answers(r);
     if (code) {
         return code;
     }

@@ -24,7 +24,7 @@ static void tell_figures(const estoc_talk *t)
 static int crts_answer(estoc_talk *t)
 {
     uint16_t format;
-    estoc_slice answer = estoc_client_answer(&t->client, &format);
+    estoc_slice answer = estoc_talk_answer(t, &format);
     estoc_slice certs[ESTOC_ANSWER_CERTS_MAX];
     size_t n = 0;
     estoc_anchors anchors;
@@ -41,6 +41,7 @@ static int crts_answer(estoc_talk *t)
                          "%s: the server does not chain to the anchors it sent: %s; nothing kept",
                          t->opt->uri, why.text);
     }
+    estoc_talk_remember(t);
     err = estoc_answer_certs(answer, format, certs, &n);
     return err ? estoc_talk_fail(t, err, "") : estoc_put_certs(t, certs, n);
 }
@@ -83,6 +84,7 @@ static int json_attributes(const estoc_talk *t, estoc_slice answer)
         cJSON_Delete(json);
         return estoc_talk_fail(t, err, "in the attributes");
     }
+    cJSON_AddBoolToObject(json, "unchanged", estoc_client_unchanged(&t->client));
     cJSON_AddItemToObject(json, "traffic", estoc_json_traffic(t));
     return estoc_json_print(t->opt->command, json);
 }
@@ -90,16 +92,24 @@ static int json_attributes(const estoc_talk *t, estoc_slice answer)
 static int att_answer(estoc_talk *t)
 {
     uint16_t format;
-    estoc_slice answer = estoc_client_answer(&t->client, &format);
+    estoc_slice answer = estoc_talk_answer(t, &format);
     if (t->opt->json) {
-        return json_attributes(t, answer);
+        int code = json_attributes(t, answer);
+        if (!code) {
+            estoc_talk_remember(t);
+        }
+        return code;
     }
     if (answer.len == 0) {
         return estoc_say("att", ESTOC_EXIT_DONE, "%s: 4.04: the server asks for nothing",
                          t->opt->uri);
     }
     estoc_err err = estoc_attributes_print(answer, stdout);
-    return err ? estoc_talk_fail(t, err, "in the attributes") : ESTOC_EXIT_DONE;
+    if (err) {
+        return estoc_talk_fail(t, err, "in the attributes");
+    }
+    estoc_talk_remember(t);
+    return ESTOC_EXIT_DONE;
 }
 
 /* The certificate made for the key in our request, and what came with it. */
@@ -159,6 +169,10 @@ static int one_request(estoc_options *opt, unsigned step, estoc_slice csr)
         return code;
     }
     code = estoc_talk_open(opt, &id, &t);
+    if (!code && opt->cache != NULL) {
+        bool att = step == ESTOC_STEP_ATT;
+        code = estoc_talk_keep(t, att ? NULL : opt->cache, att ? opt->cache : NULL);
+    }
     if (!code) {
         code = converse(t, step, csr);
         tell_figures(t);

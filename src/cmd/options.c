@@ -57,6 +57,10 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
     if ((takes & ESTOC_TAKES_OUT_FILE) != 0) {
         add_text(t, "out", "FILE", &opt->out, "write the PEM there, not to stdout");
     }
+    if ((takes & ESTOC_TAKES_CACHE) != 0) {
+        add_text(t, "cache", "FILE", &opt->cache,
+                 "keep the answer there; if it still holds, it is not sent again");
+    }
     if ((takes & ESTOC_TAKES_CSR) != 0) {
         add_text(t, "csr", "FILE", &opt->csr, "the request to send, PKCS#10 in PEM or DER");
     }

@@ -16,7 +16,8 @@ enum {
     ESTOC_TAKES_NAMES = 8,
     ESTOC_TAKES_SAME_KEY = 16,
     ESTOC_TAKES_LOAD = 32,
-    ESTOC_TAKES_DUE = 64
+    ESTOC_TAKES_DUE = 64,
+    ESTOC_TAKES_CACHE = 128
 };
 
 typedef struct estoc_manual {

@@ -95,6 +95,7 @@ int estoc_put_certs(const estoc_talk *t, const estoc_slice *certs, size_t n)
     }
     cJSON *json = cJSON_CreateObject();
     cJSON_AddItemToObject(json, "certificates", json_certs(certs, n));
+    cJSON_AddBoolToObject(json, "unchanged", estoc_client_unchanged(&t->client));
     cJSON_AddItemToObject(json, "traffic", estoc_json_traffic(t));
     return estoc_json_print(opt->command, json);
 }

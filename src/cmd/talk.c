@@ -331,8 +331,78 @@ void estoc_talk_close(estoc_talk *t)
     estoc_connection_close(&t->conn);
     estoc_dtls_client_free(t->dtls);
     estoc_tracer_close(&t->tracer);
+    estoc_kept_free(&t->crts);
+    estoc_kept_free(&t->att);
     estoc_wipe(t->room, sizeof t->room);
     free(t);
+}
+
+/* ---- answers kept between runs ---- */
+
+#define WHERE_MAX 1024
+
+/* What a kept answer is about: server, path, resource. */
+static const char *where(const estoc_talk *t, const char *resource, char out[WHERE_MAX])
+{
+    int n = snprintf(out, WHERE_MAX, "%s %u", t->uri.host, t->uri.port);
+    for (size_t i = 0; i < t->uri.segment_n && n < WHERE_MAX; i++) {
+        n += snprintf(out + n, (size_t)(WHERE_MAX - n), "/%.*s", (int)t->uri.segment[i].len,
+                      (const char *)t->uri.segment[i].ptr);
+    }
+    if (n < WHERE_MAX) {
+        snprintf(out + n, (size_t)(WHERE_MAX - n), "/%s/%s",
+                 t->opt->label != NULL ? t->opt->label : "", resource);
+    }
+    return out;
+}
+
+static uint16_t certs_format(const estoc_talk *t)
+{
+    return t->opt->format != ESTOC_FORMAT_NONE ? t->opt->format : ESTOC_FORMAT_CERTS;
+}
+
+int estoc_talk_keep(estoc_talk *t, const char *crts_file, const char *att_file)
+{
+    char text[WHERE_MAX];
+    const char *crts = crts_file != NULL ? crts_file : "";
+    const char *att = att_file != NULL ? att_file : "";
+    if (strlen(crts) >= sizeof t->crts_file || strlen(att) >= sizeof t->att_file) {
+        return estoc_say(t->opt->command, ESTOC_EXIT_LOCAL, "%s: too long a path",
+                         crts_file != NULL ? crts_file : att_file);
+    }
+    memcpy(t->crts_file, crts, strlen(crts) + 1);
+    memcpy(t->att_file, att, strlen(att) + 1);
+    estoc_kept_load(crts, where(t, "crts", text), certs_format(t), &t->crts);
+    estoc_kept_load(att, where(t, "att", text), ESTOC_FORMAT_CSRATTRS, &t->att);
+    return ESTOC_EXIT_DONE;
+}
+
+estoc_slice estoc_talk_answer(const estoc_talk *t, uint16_t *format)
+{
+    estoc_slice answer = estoc_client_answer(&t->client, format);
+    if (!estoc_client_unchanged(&t->client)) {
+        return answer;
+    }
+    return *format == ESTOC_FORMAT_CSRATTRS ? t->att.body : t->crts.body;
+}
+
+void estoc_talk_remember(const estoc_talk *t)
+{
+    char text[WHERE_MAX];
+    uint16_t format;
+    estoc_slice answer = estoc_client_answer(&t->client, &format);
+    estoc_slice etag = estoc_client_etag(&t->client);
+    bool att = format == ESTOC_FORMAT_CSRATTRS;
+    const char *file = att ? t->att_file : t->crts_file;
+    if (file[0] == '\0' || etag.len == 0) {
+        return;
+    }
+    estoc_err err =
+        estoc_kept_store(file, where(t, att ? "att" : "crts", text), format, etag, answer);
+    if (err) { /* the next run fetches it again: no more than bytes are lost */
+        (void)estoc_say(t->opt->command, 0, "note: %s: the answer cannot be kept: %s", file,
+                        err == ESTOC_E_FILE ? strerror(errno) : estoc_err_text(err));
+    }
 }
 
 /* ---- requests ---- */
@@ -344,6 +414,8 @@ int estoc_talk_start(estoc_talk *t, unsigned steps)
                             .steps = steps,
                             .cert_format = t->opt->format,
                             .room = {t->room, sizeof t->room},
+                            .crts_etag = t->crts.etag,
+                            .att_etag = t->att.etag,
                             .wait_max_s = t->opt->wait_s};
     memcpy(cfg.root, t->uri.segment, sizeof cfg.root);
     if (t->opt->label != NULL) {

@@ -8,6 +8,8 @@
 
 #include "args.h"
 #include "connection.h"
+#include "credential.h"
+#include "kept.h"
 #include "tracer.h"
 
 /* Exit codes of both programs. */
@@ -34,11 +36,12 @@ typedef struct estoc_options {
     uint32_t timeout_s, wait_s;
     bool verbose, json;
     const char *out;     /* a file, or the prefix of a credential; or NULL */
+    const char *cache;   /* file for an answer with its ETag, or NULL */
     const char *csr;     /* file */
     const char *subject; /* or NULL */
     estoc_args_list san;
     bool same_key, if_due;
-    uint32_t due_percent; /* of a certificate's life, with --if-due */
+    uint32_t due_percent;        /* of a certificate's life, with --if-due */
     uint32_t count, concurrency; /* of bench */
 } estoc_options;
 
@@ -60,7 +63,9 @@ typedef struct estoc_talk {
     estoc_dtls_client *dtls;
     estoc_connection conn;
     estoc_client client;
-    estoc_requester requester; /* for what is no EST resource */
+    estoc_requester requester;                                /* for what is no EST resource */
+    estoc_kept crts, att;                                     /* from an earlier run */
+    char crts_file[ESTOC_PATH_MAX], att_file[ESTOC_PATH_MAX]; /* empty: not kept */
     estoc_tracer tracer;
     estoc_ms started;
     estoc_ms waiting_until; /* already told about */
@@ -73,6 +78,13 @@ typedef struct estoc_talk {
  *  @return 0 or an exit code (the talk is closed then)                                             */
 ESTOC_MUST_USE int estoc_talk_open(const estoc_options *opt, const estoc_identity *id,
                                    estoc_talk **out);
+/** Keep the answers of /crts and /att in these files from run to run (E2); NULL: not. What is there
+ *  is shown by its ETag. Before estoc_talk_start. @return 0 or an exit code                        */
+ESTOC_MUST_USE int estoc_talk_keep(estoc_talk *t, const char *crts_file, const char *att_file);
+/** The client's answer, or what was kept if that still holds. */
+estoc_slice estoc_talk_answer(const estoc_talk *t, uint16_t *format);
+/** The client's answer has been found good: keep it. */
+void estoc_talk_remember(const estoc_talk *t);
 /** Begin a run of the client with these ESTOC_STEP_*. @return 0 or an exit code */
 ESTOC_MUST_USE int estoc_talk_start(estoc_talk *t, unsigned steps);
 /** Go on until the client asks for something (`*wants` is one ESTOC_CLIENT_WANT_*, not SEND), or is

@@ -264,6 +264,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "unrecognised",   take_unrecognised, OF(unrecognised),   0, 0},
     {ESTOC_CONF_SERVER, "root",           take_root,   OF(root),                 0, 0},
     {ESTOC_CONF_SERVER, "log",            take_level,  OF(log_level),            0, 0},
+    {ESTOC_CONF_SERVER, "max-age",        take_time,   OF(max_age_s),            0, YEAR},
     {ESTOC_CONF_SERVER, "mtu",            take_number, OF(mtu),                  256, 1500},
     {ESTOC_CONF_SERVER, "idle",           take_time,   OF(idle_s),               SECOND, 7 * DAY},
     {ESTOC_CONF_SERVER, "handshake",      take_time,   OF(handshake_s),          SECOND, DAY},

@@ -220,6 +220,7 @@ static void defaults(struct parser *p)
     estoc_config *c = p->r.c;
     snprintf(c->listen[0], sizeof c->listen[0], "%s", "[::]:5684");
     c->listen_n = 1;
+    c->max_age_s = 86400;
     c->mtu = 1280;
     c->idle_s = 60;
     c->handshake_s = 60;

@@ -29,6 +29,7 @@ typedef struct estoc_config {
     size_t discovery_n;
     bool multicast;           /* R2: discovery answers the CoAP groups too; default no */
     unsigned workers;         /* 0: one per processor */
+    uint32_t max_age_s;       /* E2: of /crts and /att; default 86400 */
     uint32_t mtu;             /* IP packet bytes, 256 to 1500; default 1280 */
     unsigned unrecognised;    /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */
     uint32_t idle_s;          /* D10; default 60 */

@@ -222,18 +222,37 @@ estoc_err estoc_route_core(const estoc_generation *g, const char *base, const es
     return ESTOC_OK;
 }
 
+/* E2: the body, or 2.03 to a client that has it already.                RFC 7252 section 5.10.6 */
+static void put_kept(const estoc_generation *g, const estoc_request *req, estoc_slice body,
+                     const uint8_t etag[ESTOC_ETAG_LEN], estoc_answer *a)
+{
+    memcpy(a->etag, etag, ESTOC_ETAG_LEN);
+    a->etag_len = ESTOC_ETAG_LEN;
+    a->has_max_age = true;
+    a->max_age_s = g->conf.max_age_s;
+    a->body = body;
+    for (size_t i = 0; i < req->etag_n; i++) {
+        if (estoc_slice_eq(req->etag[i], estoc_slice_of(etag, ESTOC_ETAG_LEN))) {
+            a->code = ESTOC_COAP_VALID;
+            a->format = ESTOC_FORMAT_NONE;
+            a->body = (estoc_slice){NULL, 0};
+        }
+    }
+}
+
 estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,
                           const estoc_request *req, estoc_answer *answer)
 {
+    const estoc_served *s = route->served;
     *answer = (estoc_answer){.code = ESTOC_COAP_CONTENT, .format = route->format};
-    if (route->op == ESTOC_OP_CRTS) {
-        answer->body = route->format == ESTOC_FORMAT_CERT ? route->served->cert
-                                                          : estoc_blob_slice(route->served->certs);
-        return ESTOC_OK;
+    if (route->op == ESTOC_OP_CRTS && route->format == ESTOC_FORMAT_CERT) {
+        put_kept(g, req, s->cert, s->cert_etag, answer);
+    } else if (route->op == ESTOC_OP_CRTS) {
+        put_kept(g, req, estoc_blob_slice(s->certs), s->certs_etag, answer);
+    } else if (route->op == ESTOC_OP_ATT) {
+        put_kept(g, req, s->attributes, s->attributes_etag, answer);
+    } else {
+        return estoc_route_core(g, "", req, answer);
     }
-    if (route->op == ESTOC_OP_ATT) {
-        answer->body = route->served->attributes;
-        return ESTOC_OK;
-    }
-    return estoc_route_core(g, "", req, answer);
+    return ESTOC_OK;
 }

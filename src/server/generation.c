@@ -45,6 +45,15 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
 
 #define CRTS_MAX 16 /* certificates in an answer of /crts */
 
+/* An ETag for what these bytes are, the same at every node and after every start. */
+static estoc_err make_etag(estoc_slice bytes, uint8_t etag[ESTOC_ETAG_LEN])
+{
+    uint8_t digest[32];
+    estoc_err err = estoc_sha256(bytes, digest);
+    memcpy(etag, digest, err ? 0 : ESTOC_ETAG_LEN);
+    return err;
+}
+
 static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_why *why)
 {
     estoc_served *s = &g->served[g->served_n];
@@ -69,7 +78,10 @@ static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_w
         return ESTOC_E_MEMORY;
     }
     g->served_n++;
-    return estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
+    estoc_err err = estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
+    err = err ? err : make_etag(estoc_blob_slice(s->certs), s->certs_etag);
+    err = err ? err : make_etag(s->cert, s->cert_etag);
+    return err ? err : make_etag(s->attributes, s->attributes_etag);
 }
 
 static estoc_err open_dtls(estoc_generation *g, estoc_why *why)

@@ -13,12 +13,17 @@
 #include "config.h"
 #include "dtls.h"
 
+#define ESTOC_ETAG_LEN 4
+
 /** What a profile serves, ready to send. */
 typedef struct estoc_served {
     const char *profile; /* "" for the default */
     estoc_blob certs;    /* format 281 */
     estoc_slice cert;    /* format 287: the only anchor, or empty if there are several */
     estoc_slice attributes;
+    /* of these three: digests of the bytes. E2 */
+    uint8_t certs_etag[ESTOC_ETAG_LEN], cert_etag[ESTOC_ETAG_LEN];
+    uint8_t attributes_etag[ESTOC_ETAG_LEN];
     bool keygen; /* /skg and /skc */
 } estoc_served;
 

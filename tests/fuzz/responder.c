@@ -64,8 +64,11 @@ static void touch_request(const estoc_request *req)
     for (size_t i = 0; i < req->query_n && i < ESTOC_REQUEST_QUERY_MAX; i++) {
         touch(req->query[i]);
     }
-    CHECK(req->etag.len <= 8);
-    touch(req->etag);
+    CHECK(req->etag_n <= ESTOC_REQUEST_ETAG_MAX);
+    for (size_t i = 0; i < req->etag_n; i++) {
+        CHECK(req->etag[i].len > 0 && req->etag[i].len <= 8);
+        touch(req->etag[i]);
+    }
     touch(req->body);
 }
 

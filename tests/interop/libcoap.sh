@@ -79,7 +79,7 @@ format_is() {
     shift 2
     "$tool" -v 6 -B 30 -c "$dir/dev.crt" -j "$dir/dev.key" -C "$dir/dev.ta" -m get "$@" \
         "$uri/.well-known/$path" >"$dir/shown" 2>&1
-    grep -a "t:ACK c:2.05 .*\[ Content-Format:$want \]" "$dir/shown"
+    grep -a "t:ACK c:2.05 .*[[,] Content-Format:$want[ ,]" "$dir/shown"
 }
 
 # What the tool says of an error: CODE OPTION...

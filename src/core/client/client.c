@@ -81,6 +81,13 @@ static uint16_t format_of(const estoc_client *c)
     return c->cfg.cert_format != ESTOC_FORMAT_NONE ? c->cfg.cert_format : ESTOC_FORMAT_CERTS;
 }
 
+static estoc_slice etag_shown(const estoc_client *c)
+{
+    return c->step == CRTS  ? c->cfg.crts_etag
+           : c->step == ATT ? c->cfg.att_etag
+                            : estoc_slice_of(NULL, 0);
+}
+
 static estoc_err request(estoc_client *c)
 {
     const estoc_resource *res = resource_of(c);
@@ -99,7 +106,9 @@ static estoc_err request(estoc_client *c)
     if (c->step == CERT) {
         call.body = c->csr; /* the same bytes after a 5.03 as before. RFC 9148 section 4.7 */
     }
+    call.etag = etag_shown(c);
     call.answer = c->cfg.room;
+    c->unchanged = false;
     c->answer = estoc_slice_of(NULL, 0);
     c->answer_format = ESTOC_FORMAT_NONE;
     return estoc_requester_start(&c->requester, c->now, &call);
@@ -139,6 +148,14 @@ static estoc_err wait_out(estoc_client *c, const estoc_reply *reply)
     return advance(c, LATER);
 }
 
+/* E2: 2.03 means something only to who showed that ETag.               RFC 7252 section 5.9.1.3 */
+static bool is_unchanged(const estoc_client *c, const estoc_reply *reply)
+{
+    estoc_slice shown = etag_shown(c);
+    return reply->code == ESTOC_COAP_VALID && shown.len > 0 &&
+           estoc_slice_eq(shown, estoc_slice_of(reply->etag, reply->etag_len));
+}
+
 static estoc_err answered(estoc_client *c)
 {
     const estoc_reply *reply = estoc_requester_reply(&c->requester);
@@ -155,6 +172,11 @@ static estoc_err answered(estoc_client *c)
     }
     if (ESTOC_COAP_CLASS(reply->code) == 5) {
         return fail(c, ESTOC_E_PEER);
+    }
+    c->unchanged = is_unchanged(c, reply);
+    if (c->unchanged) {
+        c->answer_format = format_of(c);
+        return advance(c, ANSWER);
     }
     if (reply->code != good) {
         return fail(c, ESTOC_E_PROTOCOL);
@@ -270,6 +292,17 @@ estoc_slice estoc_client_answer(const estoc_client *c, uint16_t *format)
 {
     *format = c->answer_format;
     return c->answer;
+}
+
+bool estoc_client_unchanged(const estoc_client *c)
+{
+    return c->unchanged;
+}
+
+estoc_slice estoc_client_etag(const estoc_client *c)
+{
+    const estoc_reply *reply = estoc_requester_reply(&c->requester);
+    return estoc_slice_of(reply->etag, c->answer.len > 0 ? reply->etag_len : 0);
 }
 
 static estoc_err verdict(estoc_client *c, estoc_ms now, unsigned event, bool ok)

@@ -93,7 +93,8 @@ static void send(estoc_responder *r, const struct estoc_asked *asked, const esto
         b.more = a->code == ESTOC_COAP_CONTINUE;
         estoc_coap_write_uint(&cw, ESTOC_OPT_BLOCK1, estoc_block_value(b));
     }
-    if (asked->has_size2 && ESTOC_COAP_CLASS(a->code) == 2 && a->code != ESTOC_COAP_CONTINUE) {
+    if (asked->has_size2 && ESTOC_COAP_CLASS(a->code) == 2 && a->code != ESTOC_COAP_CONTINUE &&
+        a->code != ESTOC_COAP_VALID) {
         estoc_coap_write_uint(&cw, ESTOC_OPT_SIZE2, (uint32_t)a->body.len);
     }
     if (a->code == ESTOC_COAP_TOO_LARGE) {

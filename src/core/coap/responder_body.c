@@ -48,6 +48,9 @@ static void raise(estoc_responder *r, const estoc_incoming *in, estoc_buf body, 
     r->request = in->req;
     r->request_key = in->key;
     estoc_rsp_strings(&r->request, estoc_slice_of(r->request_key.bytes, r->request_key.len));
+    if (in->asked.block2.num > 0) {
+        r->request.etag_n = 0;
+    }
     r->request_body = body;
     r->request.body = estoc_slice_of(body.ptr, len);
     r->request_final =

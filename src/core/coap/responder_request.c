@@ -148,7 +148,7 @@ void estoc_rsp_strings(estoc_request *req, estoc_slice options)
     estoc_coap_opt opt;
     req->path_n = 0;
     req->query_n = 0;
-    req->etag = (estoc_slice){NULL, 0};
+    req->etag_n = 0;
     while (estoc_coap_opts_next(&it, &opt)) {
         if (opt.number == ESTOC_OPT_URI_PATH) {
             if (req->path_n < ESTOC_REQUEST_PATH_MAX) {
@@ -160,8 +160,9 @@ void estoc_rsp_strings(estoc_request *req, estoc_slice options)
                 req->query[req->query_n] = opt.value;
             }
             req->query_n++;
-        } else if (opt.number == ESTOC_OPT_ETAG && req->etag.len == 0 && opt.value.len <= 8) {
-            req->etag = opt.value;
+        } else if (opt.number == ESTOC_OPT_ETAG && req->etag_n < ESTOC_REQUEST_ETAG_MAX &&
+                   opt.value.len > 0 && opt.value.len <= 8) {
+            req->etag[req->etag_n++] = opt.value;
         }
     }
 }

@@ -29,6 +29,11 @@ static int set_up(void **state)
     g.served[1] = (estoc_served){.profile = "meters",
                                  .certs = {certs_meters, sizeof certs_meters - 1},
                                  .attributes = {attributes, sizeof attributes - 1}};
+    memcpy(g.served[0].certs_etag, "dcs1", 4);
+    memcpy(g.served[0].cert_etag, "dc-1", 4);
+    memcpy(g.served[1].certs_etag, "mcs1", 4);
+    memcpy(g.served[1].attributes_etag, "matt", 4);
+    g.conf.max_age_s = 300;
     g.served_n = 2;
     return 0;
 }
@@ -313,8 +318,43 @@ static void assert_get(const char *uri, uint16_t accept, const char *body, uint1
     } else {
         assert_null(a.owner);
     }
-    assert_int_equal(a.etag_len, 0);
-    assert_false(a.has_max_age);
+    bool kept = route.op == ESTOC_OP_CRTS || route.op == ESTOC_OP_ATT; /* E2 */
+    assert_int_equal(a.etag_len, kept ? ESTOC_ETAG_LEN : 0);
+    assert_true(a.has_max_age == kept);
+    assert_int_equal(a.max_age_s, kept ? 300 : 0);
+}
+
+/* E2: to a client that shows it, each answer's own ETag is 2.03, and no other's is. */
+static void revalidation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri;
+        uint16_t accept;
+        const char *etag;
+    } rows[] = {{"/est/crts", 281, "dcs1"},
+                {"/est/crts", 287, "dc-1"},
+                {"/est/meters/crts", 281, "mcs1"},
+                {"/est/meters/att", 285, "matt"}};
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            estoc_request r = request(ESTOC_COAP_GET, rows[i].uri);
+            estoc_route route;
+            estoc_answer a;
+            r.accept = rows[i].accept;
+            r.etag[0] = estoc_slice_str("x");
+            r.etag[1] = estoc_slice_str("longer");
+            r.etag[2] = estoc_slice_str(rows[j].etag);
+            r.etag_n = 3;
+            assert_true(estoc_route_find(&g, &r, &route, &a));
+            assert_int_equal(estoc_route_get(&g, &route, &r, &a), 0);
+            assert_int_equal(a.code, i == j ? ESTOC_COAP_VALID : ESTOC_COAP_CONTENT);
+            assert_int_equal(a.format, i == j ? ESTOC_FORMAT_NONE : rows[i].accept);
+            assert_true((a.body.len == 0) == (i == j));
+            assert_memory_equal(a.etag, rows[i].etag, ESTOC_ETAG_LEN);
+            assert_true(a.has_max_age);
+        }
+    }
 }
 
 /* E5: where it is switched on, and there only. */
@@ -512,6 +552,7 @@ int main(void)
         TEST(formats_of_answers),
         TEST(no_short_root),
         TEST(bodies),
+        TEST(revalidation),
         TEST(keys_made_here),
         TEST(discovery),
         TEST(discovery_without_short_root),

@@ -276,6 +276,106 @@ static void answer_too_large(void **state)
     assert_failed(err);
 }
 
+/* ---- E2: what was kept from an earlier run ---- */
+
+/* A piggybacked answer with an ETag, as answer_with(). */
+static estoc_err answer_etag(uint8_t code, const char *etag, uint64_t format, estoc_slice body)
+{
+    uint8_t dg[1200];
+    size_t len = 0;
+    estoc_coap_writer cw =
+        estoc_coap_write_begin((estoc_buf){dg, sizeof dg}, ESTOC_COAP_ACK, code, rig.req.mid,
+                               estoc_slice_of(rig.req.token, rig.req.token_len));
+    if (etag != NULL) {
+        estoc_coap_write_option(&cw, ESTOC_OPT_ETAG, estoc_slice_str(etag));
+    }
+    if (format != none) {
+        estoc_coap_write_uint(&cw, ESTOC_OPT_CONTENT_FORMAT, (uint32_t)format);
+    }
+    estoc_coap_write_payload(&cw, body);
+    assert_int_equal(estoc_coap_write_end(&cw, &len), 0);
+    return estoc_client_input(&rig.c, rig.now, estoc_slice_of(dg, len));
+}
+
+static void assert_shown(const char *etag)
+{
+    estoc_slice value;
+    bool there = estoc_coap_opt_find(rig.req.options, ESTOC_OPT_ETAG, &value);
+    assert_true(there == (etag != NULL));
+    assert_true(!there || estoc_slice_eq(value, estoc_slice_str(etag)));
+}
+
+static void start_with_etags(const char *crts, const char *att)
+{
+    rig_make(ESTOC_STEP_CRTS | ESTOC_STEP_ATT | ESTOC_STEP_SEN);
+    rig.cfg.crts_etag = estoc_slice_str(crts);
+    rig.cfg.att_etag = estoc_slice_str(att);
+    assert_int_equal(estoc_client_start(&rig.c, rig.now, &rig.cfg), 0);
+    expect_request(ESTOC_COAP_GET, "/.well-known/est/crts");
+}
+
+static void unchanged(void **state)
+{
+    (void)state;
+    start_with_etags("anchors", "a");
+    assert_shown("anchors");
+    assert_int_equal(answer_etag(ESTOC_COAP_VALID, "anchors", none, estoc_slice_of(NULL, 0)), 0);
+    assert_int_equal(estoc_client_state(&rig.c), ESTOC_CLIENT_WANT_TRUST);
+    assert_true(estoc_client_unchanged(&rig.c));
+    assert_answer(ESTOC_FORMAT_CERTS, estoc_slice_of(NULL, 0));
+    assert_int_equal(estoc_client_etag(&rig.c).len, 0); /* there is nothing new to keep */
+    assert_int_equal(estoc_client_trusted(&rig.c, rig.now, true), 0);
+    assert_false(estoc_client_unchanged(&rig.c));
+    expect_request(ESTOC_COAP_GET, "/.well-known/est/att");
+    assert_shown("a");
+    assert_int_equal(answer_etag(ESTOC_COAP_VALID, "a", none, estoc_slice_of(NULL, 0)), 0);
+    assert_int_equal(estoc_client_state(&rig.c), ESTOC_CLIENT_WANT_CSR);
+    assert_true(estoc_client_unchanged(&rig.c));
+    assert_answer(ESTOC_FORMAT_CSRATTRS, estoc_slice_of(NULL, 0));
+    assert_int_equal(estoc_client_csr(&rig.c, rig.now, SLICE(csr)), 0);
+    expect_request(ESTOC_COAP_POST, "/.well-known/est/sen");
+    assert_shown(NULL);
+    /* 2.03 has no meaning there */
+    assert_int_equal(answer_etag(ESTOC_COAP_VALID, "a", none, estoc_slice_of(NULL, 0)),
+                     ESTOC_E_PROTOCOL);
+    assert_failed(ESTOC_E_PROTOCOL);
+}
+
+static void changed(void **state)
+{
+    (void)state;
+    start_with_etags("old", "");
+    assert_int_equal(answer_etag(ESTOC_COAP_CONTENT, "new", ESTOC_FORMAT_CERTS, SLICE(some_certs)),
+                     0);
+    assert_false(estoc_client_unchanged(&rig.c));
+    assert_answer(ESTOC_FORMAT_CERTS, SLICE(some_certs));
+    assert_true(estoc_slice_eq(estoc_client_etag(&rig.c), estoc_slice_str("new")));
+    assert_int_equal(estoc_client_trusted(&rig.c, rig.now, true), 0);
+    expect_request(ESTOC_COAP_GET, "/.well-known/est/att");
+    assert_shown(NULL);
+    answer(ESTOC_COAP_CONTENT, ESTOC_FORMAT_CSRATTRS, SLICE(some_certs));
+    assert_int_equal(estoc_client_etag(&rig.c).len, 0); /* it has none */
+}
+
+/* 2.03 to a client that showed nothing, or something else. */
+static void valid_unasked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *shown, *said;
+    } rows[] = {{"", "e"}, {"", NULL}, {"e", "f"}, {"e", "ee"}, {"e", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        start_with_etags(rows[i].shown, "");
+        assert_int_equal(answer_etag(ESTOC_COAP_VALID, rows[i].said, none, estoc_slice_of(NULL, 0)),
+                         ESTOC_E_PROTOCOL);
+        assert_failed(ESTOC_E_PROTOCOL);
+        assert_false(estoc_client_unchanged(&rig.c));
+    }
+    rig_make(ESTOC_STEP_CRTS);
+    rig.cfg.crts_etag = estoc_slice_str("123456789"); /* no ETag is as long */
+    assert_int_equal(estoc_client_start(&rig.c, rig.now, &rig.cfg), ESTOC_E_USAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +392,9 @@ int main(void)
         TEST("RST ends the run", reset_by_peer),
         TEST("L1 a separate answer is acknowledged, twice", separate_answer_is_acknowledged),
         TEST("datagrams that do not belong to the exchange", foreign_datagrams),
+        TEST("E2 what is kept still holds", unchanged),
+        TEST("E2 what is kept has changed", changed),
+        TEST("E2 2.03 without an ETag shown", valid_unasked),
         TEST("244 an answer larger than the room", answer_too_large),
     };
     return cmocka_run_group_tests_name("client answers", tests, NULL, NULL);

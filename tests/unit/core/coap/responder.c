@@ -181,6 +181,40 @@ static void tokens(void **state)
     }
 }
 
+/* RFC 7252 section 5.10.6.2: any number of them; a block of an answer is no question of whether. */
+static void etags_of_requests(void **state)
+{
+    (void)state;
+    ask("CON 1 GET etag=a etag= etag=123456789 etag=bb etag=c etag=12345678 etag=e /a");
+    expect_request("GET /a etag=a etag=bb etag=c etag=12345678");
+    owner_says(CONTENT, 0);
+    expect("ACK 1 2.05 ct=281");
+    ask("CON 2 GET etag=a /a 2:0/0/64");
+    expect_request("GET /a etag=a");
+    owner_says(CONTENT, 0);
+    expect("ACK 2 2.05 ct=281");
+    ask("CON 3 GET etag=a /a 2:1/0/64");
+    expect_request("GET /a");
+    owner_says(CONTENT, 100);
+    expect("ACK 3 2.05 etag=# ct=281 2:1/0/64 +36");
+}
+
+/* E2: 2.03 has neither payload, format nor size, whatever was asked about blocks. */
+static void valid(void **state)
+{
+    (void)state;
+    ask("CON 1 GET etag=xy /a 2:0/0/64 size2=0");
+    estoc_answer a = {.code = ESTOC_COAP_VALID,
+                      .format = ESTOC_FORMAT_NONE,
+                      .etag = {'x', 'y'},
+                      .etag_len = 2,
+                      .has_max_age = true,
+                      .max_age_s = 300};
+    owner_answers(&a);
+    rig.etag_len = 0;
+    expect("ACK 1 2.03 etag=xy age=300");
+}
+
 static void what_the_owner_sees(void **state)
 {
     (void)state;
@@ -471,6 +505,8 @@ int main(void)
         IN_RIG("C2 74 answers nobody asked for", nobody_asked),
         IN_RIG("C1 a GET, byte for byte", get),
         IN_RIG("C1 59 tokens come back", tokens),
+        IN_RIG("E2 ETags of requests", etags_of_requests),
+        IN_RIG("E2 an answer that says the old one holds", valid),
         IN_RIG("C1 what the owner sees of a request", what_the_owner_sees),
         IN_RIG("X1 81 NON", non),
         IN_RIG("C1 all options of an answer", all_options_of_an_answer),

@@ -448,8 +448,8 @@ static inline void expect_request(const char *text)
     if (q->accept != ESTOC_FORMAT_NONE) {
         add(got, sizeof got, " accept=%u", q->accept);
     }
-    if (q->etag.len > 0) {
-        add_text(got, sizeof got, " etag=", q->etag);
+    for (size_t i = 0; i < q->etag_n; i++) {
+        add_text(got, sizeof got, " etag=", q->etag[i]);
     }
     if (q->body.len > 0) {
         assert_bytes(q->body, estoc_slice_of(rig.body, q->body.len));
