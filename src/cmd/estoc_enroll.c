@@ -53,6 +53,7 @@ static int take_anchors(struct run *r)
                          "%s: the server does not chain to the anchors it sent: %s; nothing kept",
                          r->opt->uri, why.text);
     }
+    r->talk->roots = &r->anchors.roots;
     estoc_slice roots[ESTOC_ANSWER_CERTS_MAX];
     for (size_t i = 0; i < r->anchors.roots.n; i++) {
         roots[i] = estoc_blob_slice(r->anchors.roots.at[i]);

@@ -300,6 +300,7 @@ int estoc_talk_open(const estoc_options *opt, const estoc_identity *id, estoc_ta
         return estoc_say(opt->command, ESTOC_EXIT_LOCAL, "out of memory");
     }
     t->opt = opt;
+    t->id = id;
     t->conn.fd = -1;
     t->conn.watch = watch;
     t->conn.watch_ctx = t;
@@ -405,6 +406,38 @@ void estoc_talk_remember(const estoc_talk *t)
     }
 }
 
+/* ---- waiting ---- */
+
+/* K3: the server does not keep an association for a wait that long, and need not. */
+#define PART_S 10u
+
+/* The association ends, and when the wait is over there is another, to the same server (K1). */
+static int wait_apart(estoc_talk *t)
+{
+    estoc_why why = {""};
+    uint32_t left;
+    estoc_connection_close(&t->conn);
+    while ((left = estoc_client_wait_s(&t->client, estoc_now_ms())) > 0) {
+        (void)poll(NULL, 0, PROGRESS_EVERY_MS);
+        show_progress(t, estoc_now_ms());
+    }
+    clear_progress(t);
+    int code = connect_to(t, t->id);
+    if (!code && t->roots != NULL && estoc_dtls_recheck(t->conn.dtls, t->roots, &why)) {
+        code = estoc_say(t->opt->command, ESTOC_EXIT_IDENTITY,
+                         "%s: the server does not chain to the anchors it sent before: %s",
+                         t->opt->uri, why.text);
+    }
+    return code;
+}
+
+/* @return whether a wait is on its way that the association should not, or did not, live to see */
+static bool parts(const estoc_talk *t, estoc_err err)
+{
+    uint32_t left = estoc_client_wait_s(&t->client, estoc_now_ms());
+    return left >= PART_S || (left > 0 && err == ESTOC_E_CLOSED);
+}
+
 /* ---- requests ---- */
 
 int estoc_talk_start(estoc_talk *t, unsigned steps)
@@ -435,7 +468,18 @@ int estoc_talk_run(estoc_talk *t, unsigned *wants)
     estoc_machine m = estoc_machine_client(&t->client);
     t->conn.heard = estoc_now_ms(); /* what the caller did in between is not the server's silence */
     estoc_err err = turn(t, &m, false);
-    while (!err && (estoc_client_state(&t->client) & stops) == 0) {
+    for (;;) {
+        if (parts(t, err)) {
+            int code = wait_apart(t);
+            if (code) {
+                *wants = 0;
+                return code;
+            }
+            err = ESTOC_OK;
+        }
+        if (err || (estoc_client_state(&t->client) & stops) != 0) {
+            break;
+        }
         err = turn(t, &m, true);
     }
     clear_progress(t);

@@ -59,6 +59,8 @@ void estoc_identity_free(estoc_identity *id);
 
 typedef struct estoc_talk {
     const estoc_options *opt;
+    const estoc_identity *id;
+    const estoc_blobs *roots; /* that /crts gave: another association must lead there, too; or NULL */
     estoc_uri uri;
     estoc_dtls_client *dtls;
     estoc_connection conn;

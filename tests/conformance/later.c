@@ -557,34 +557,81 @@ static void forgotten(void **state)
 
 /* -------------------------------------------------------------------------------- the programs */
 
-static void client_waits(void **state)
+/* In the background: COMMAND URI with the device's credential, or with what --out has. */
+static pid_t start_waiting(const fixture *f, const char *command)
 {
-    fixture *f = *state;
+    if (strcmp(command, "renew") == 0) {
+        return run_start("estoc", command, f->uri, "--out", path_in(f, "w"), "--wait", "60",
+                         "--trace", path_in(f, "w.trace"), NULL);
+    }
+    return run_start("estoc", command, f->uri, "--cert", path_in(f, "dev.crt"), "--key",
+                     path_in(f, "dev.key"), "--ta", path_in(f, "dev.ta"), "--out", path_in(f, "w"),
+                     "--wait", "60", NULL);
+}
+
+static void approve_next(const fixture *f)
+{
     char id[24] = "";
-    fixture_conf(f, "profile", "approval", "manual");
-    fixture_conf(f, "profile", "retry-after", "1s");
-    fixture_start(f);
-    output o;
-    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "w"), NULL);
-    assert_int_equal(o.code, 75); /* without --wait */
-    assert_int_not_equal(access(path_in(f, "w.crt"), F_OK), 0);
-    pid_t pid = run_start("estoc", "enroll", f->uri, "--cert", path_in(f, "dev.crt"), "--key",
-                          path_in(f, "dev.key"), "--ta", path_in(f, "dev.ta"), "--out",
-                          path_in(f, "w"), "--wait", "60", NULL);
     long long end = now_ms() + 30000;
     while (pending(f, id) == 0) {
         assert_true(now_ms() < end);
         usleep(20000);
     }
     decide(f, "approve", id);
+}
+
+static void client_waits(void **state)
+{
+    fixture *f = *state;
+    output o;
+    fixture_conf(f, "profile", "approval", "manual");
+    fixture_conf(f, "profile", "retry-after", "2s");
+    fixture_conf(f, "server", "idle", "1s"); /* the association ends before the wait does */
+    fixture_start(f);
+    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "w"), NULL);
+    assert_int_equal(o.code, 75); /* without --wait */
+    assert_int_not_equal(access(path_in(f, "w.crt"), F_OK), 0);
+    pid_t pid = start_waiting(f, "enroll"); /* goes on with the same request */
+    approve_next(f);
     assert_int_equal(run_wait(pid, 60000), 0);
-    X509 *cert = cert_read(path_in(f, "w.crt"));
-    assert_true(chains_to(cert, path_in(f, "w.ta")));
-    X509_free(cert);
+    assert_int_equal(issued(f), 1);
+    X509 *first = cert_read(path_in(f, "w.crt"));
+    assert_true(chains_to(first, path_in(f, "w.ta")));
+    fixture_stop(f); /* and a wait for which the device leaves by itself */
+    fixture_conf(f, "profile", "retry-after", "10s");
+    fixture_conf(f, "server", "idle", "60s");
+    fixture_start(f);
+    pid = start_waiting(f, "renew");
+    approve_next(f);
+    assert_int_equal(run_wait(pid, 60000), 0);
+    assert_int_equal(issued(f), 2);
+    static char trace[65536];
+    read_file(path_in(f, "w.trace"), trace, sizeof trace);
+    const char *done = strstr(trace, "handshake done");
+    assert_non_null(done);
+    assert_non_null(strstr(done + 1, "handshake done"));
+    X509 *second = cert_read(path_in(f, "w.crt"));
+    assert_int_not_equal(X509_cmp(first, second), 0);
     run(&o, "estocd", "pending", "--dir", f->srv, "--all", NULL);
     assert_int_equal(o.code, 0);
     assert_non_null(strstr(o.out, "issued"));
-    assert_int_equal(issued(f), 1);
+    X509_free(first);
+    X509_free(second);
+}
+
+static void client_is_patient(void **state)
+{
+    const fixture *f = *state;
+    sqlite3 *db = hold_store(f);
+    pid_t pid = run_start("estoc", "enroll", f->uri, "--cert", path_in(f, "dev.crt"), "--key",
+                          path_in(f, "dev.key"), "--ta", path_in(f, "dev.ta"), "--out",
+                          path_in(f, "patient"), NULL);
+    usleep(1200000); /* most likely it has its empty ACK by then */
+    let_go(db);
+    assert_int_equal(run_wait(pid, 30000), 0);
+    X509 *cert = cert_read(path_in(f, "patient.crt"));
+    assert_true(chains_to(cert, path_in(f, "patient.ta")));
+    X509_free(cert);
 }
 
 static void fails(const fixture *f, const char *command, const char *id, const char *word)
@@ -665,7 +712,8 @@ int main(void)
         NAMED("L2 E5 a key made by the server waits, too", a_key_from_the_server),
         NAMED_ALONE("L2 X11 few requests of one identity, and a limit to all", too_many),
         NAMED_ALONE("L2 requests are forgotten in the end", forgotten),
-        NAMED_ALONE("L2 K3 enroll --wait waits for the person", client_waits),
+        NAMED("L1 K2 enroll, and a slow answer", client_is_patient),
+        NAMED_ALONE("L2 K3 HC 306 enroll and renew --wait wait for the person", client_waits),
         NAMED("cli pending, approve, reject, show: what they say", the_commands),
     };
     return cmocka_run_group_tests_name("later", tests, start, group_stop);
