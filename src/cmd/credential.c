@@ -22,6 +22,15 @@ bool estoc_key_matches(const estoc_key *key, estoc_slice cert_der)
     return estoc_slice_eq(cert.spki.der, estoc_slice_of(spki, len));
 }
 
+bool estoc_key_same(const estoc_key *a, const estoc_key *b)
+{
+    uint8_t one[ESTOC_SPKI_MAX], other[ESTOC_SPKI_MAX];
+    size_t one_len = 0, other_len = 0;
+    return !estoc_key_spki(a, (estoc_buf){one, sizeof one}, &one_len) &&
+           !estoc_key_spki(b, (estoc_buf){other, sizeof other}, &other_len) &&
+           estoc_slice_eq(estoc_slice_of(one, one_len), estoc_slice_of(other, other_len));
+}
+
 estoc_err estoc_credential_load(const char *cert_path, const char *key_path, estoc_blobs *chain,
                                 estoc_key **key, estoc_why *why)
 {

@@ -28,7 +28,9 @@ ESTOC_MUST_USE estoc_err estoc_credential_path(const char *prefix, const char *s
                                                char out[ESTOC_PATH_MAX]);
 /** Whether a certificate holds this key. */
 bool estoc_key_matches(const estoc_key *key, estoc_slice cert_der);
-/** A certificate file and the key that belongs to it.
+/** Whether two keys have the same public half. */
+bool estoc_key_same(const estoc_key *a, const estoc_key *b);
+/** A certificate file and the key that belongs to it, a file or a pkcs11: URI.
  *  @return 0; ESTOC_E_FILE, ESTOC_E_KEY or another with `why` filled: nothing is held then         */
 ESTOC_MUST_USE estoc_err estoc_credential_load(const char *cert_path, const char *key_path,
                                                estoc_blobs *chain, estoc_key **key, estoc_why *why);

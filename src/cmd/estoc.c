@@ -87,7 +87,7 @@ static int enroll(int argc, char **argv)
         "sends\n"
         "the same request. Once PREFIX.ta is there it is used instead of --ta.\n" WHERE,
         "  estoc enroll coaps://est.example --cert dev.crt --key dev.key --ta dev.ta --out op",
-        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES};
+        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_NEW_KEY};
     return run(&m, estoc_cmd_enroll, argc, argv);
 }
 
@@ -102,7 +102,8 @@ static int renew(int argc, char **argv)
         "is complete. With --if-due, run it as often as you like: it exits with 0 if it is not\n"
         "time yet, and with 75 until the next try after a failure.\n" WHERE,
         "  estoc renew coaps://est.example --out op --if-due",
-        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_SAME_KEY | ESTOC_TAKES_DUE};
+        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_SAME_KEY | ESTOC_TAKES_NEW_KEY |
+            ESTOC_TAKES_DUE};
     /* clang-format on */
     return run(&m, estoc_cmd_renew, argc, argv);
 }

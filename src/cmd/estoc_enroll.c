@@ -20,6 +20,7 @@ struct run {
     estoc_identity id;
     estoc_talk *talk;
     estoc_anchors anchors; /* what /crts returned */
+    estoc_key *given;      /* of --new-key, until it is `key` */
     estoc_key *key;        /* new, or NULL with --same-key */
     estoc_blob csr;
     uint32_t ask_s; /* when the server says later: for so long */
@@ -107,17 +108,8 @@ static int choose_key_kind(struct run *r, estoc_key_kind *kind)
     return ESTOC_EXIT_DONE;
 }
 
-/* The request of an earlier run, if it says what this one would: the server may know it already. */
-static bool take_pending(struct run *r, estoc_key_kind kind)
+static bool keep_pending(struct run *r, estoc_key *key, estoc_blob csr, bool fits)
 {
-    estoc_key *key = NULL;
-    estoc_blob csr;
-    if (!estoc_credential_pending(r->opt->out, &key, &csr)) {
-        return false;
-    }
-    bool present = r->id.chain.n > 0 && estoc_key_matches(key, estoc_blob_slice(r->id.chain.at[0]));
-    bool fits = present == r->opt->same_key && estoc_key_kind_of(key) == kind &&
-                estoc_request_same(estoc_blob_slice(csr), &r->plan.request, key);
     if (!fits) {
         estoc_key_free(key);
         estoc_blob_free(&csr);
@@ -128,11 +120,36 @@ static bool take_pending(struct run *r, estoc_key_kind kind)
     return true;
 }
 
+/* The request of an earlier run, if it says what this one would: the server may know it already. */
+static bool take_pending(struct run *r, estoc_key_kind kind)
+{
+    estoc_key *key = NULL;
+    estoc_blob csr;
+    if (!estoc_credential_pending(r->opt->out, &key, &csr)) {
+        return false;
+    }
+    if (r->given != NULL) {
+        bool fits = estoc_key_same(key, r->given) &&
+                    estoc_request_same(estoc_blob_slice(csr), &r->plan.request, key);
+        return keep_pending(r, key, csr, fits);
+    }
+    bool present = r->id.chain.n > 0 && estoc_key_matches(key, estoc_blob_slice(r->id.chain.at[0]));
+    bool fits = present == r->opt->same_key && estoc_key_kind_of(key) == kind &&
+                estoc_request_same(estoc_blob_slice(csr), &r->plan.request, key);
+    return keep_pending(r, key, csr, fits);
+}
+
 static estoc_err make_request(struct run *r, estoc_key_kind kind)
 {
     uint8_t der[ESTOC_CSR_MAX];
     size_t len = 0;
-    estoc_err err = r->opt->same_key ? ESTOC_OK : estoc_key_generate(kind, &r->key);
+    estoc_err err = ESTOC_OK;
+    if (r->given != NULL) {
+        r->key = r->given;
+        r->given = NULL;
+    } else if (!r->opt->same_key) {
+        err = estoc_key_generate(kind, &r->key);
+    }
     err =
         err ? err
             : estoc_request_build(&r->plan.request, key_of(r), (estoc_buf){der, sizeof der}, &len);
@@ -396,13 +413,34 @@ static int run_if_due(struct run *r)
     return code;
 }
 
+/* The key of --new-key. One that is in hardware is not replaced by one in a file unasked. */
+static int choose_key(struct run *r)
+{
+    estoc_why why = {""};
+    if (r->opt->new_key == NULL) {
+        bool leaves =
+            r->renew && !r->opt->same_key && r->id.key != NULL && estoc_key_in_token(r->id.key);
+        return leaves ? local(r, r->opt->key,
+                              "the key is in a token: keep it with --same-key, or "
+                              "name the next one with --new-key")
+                      : ESTOC_EXIT_DONE;
+    }
+    if (r->opt->same_key) {
+        return local(r, r->opt->new_key, "either --same-key or --new-key");
+    }
+    return estoc_key_load(r->opt->new_key, &r->given, &why) ? local(r, "--new-key", why.text)
+                                                            : ESTOC_EXIT_DONE;
+}
+
 static int run(struct run *r)
 {
     int code = estoc_identity_load(r->opt, &r->id);
+    code = code ? code : choose_key(r);
     code = code ? code : estoc_plan_begin(&r->plan, r->opt, &r->id, r->renew);
     code = code ? code : r->opt->if_due ? run_if_due(r) : converse(r);
     estoc_talk_close(r->talk);
     estoc_anchors_free(&r->anchors);
+    estoc_key_free(r->given);
     estoc_key_free(r->key);
     estoc_blob_free(&r->csr);
     estoc_identity_free(&r->id);

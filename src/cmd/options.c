@@ -85,6 +85,10 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
         add_uint(t, "due", "PERCENT", &opt->due_percent, 1, 99,
                  "of its life, from when on a certificate is due (66)");
     }
+    if ((takes & ESTOC_TAKES_NEW_KEY) != 0) {
+        add_text(t, "new-key", "KEY", &opt->new_key,
+                 "certify this key, a file or pkcs11: URI, instead of making one");
+    }
     if ((takes & ESTOC_TAKES_SAME_KEY) != 0) {
         add_flag(t, "same-key", 0, &opt->same_key,
                  (takes & ESTOC_TAKES_LOAD) != 0
@@ -96,7 +100,7 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
 static void add_common(struct table *t, estoc_options *opt, const char **format)
 {
     add_text(t, "cert", "FILE", &opt->cert, "certificate to show the server, PEM");
-    add_text(t, "key", "FILE", &opt->key, "its private key, PEM");
+    add_text(t, "key", "KEY", &opt->key, "its private key, a PEM file or pkcs11: URI");
     add_text(t, "ta", "FILE", &opt->ta, "trust anchors to know the server by, PEM");
     add_text(t, "label", "LABEL", &opt->label, "the server's profile of that name");
     add_uint(t, "block-size", "N", &opt->block_size, 16, 1024,

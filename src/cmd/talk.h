@@ -27,7 +27,7 @@ enum {
 typedef struct estoc_options {
     const char *command; /* for messages: "enroll" */
     const char *uri;
-    const char *cert, *key, *ta; /* files, or NULL */
+    const char *cert, *key, *ta; /* files, or NULL; the key may be a pkcs11: URI */
     const char *label;           /* or NULL */
     const char *trace;           /* file, or NULL */
     uint32_t block_size;         /* 16 to 1,024 */
@@ -40,6 +40,7 @@ typedef struct estoc_options {
     const char *csr;     /* file */
     const char *subject; /* or NULL */
     estoc_args_list san;
+    const char *new_key; /* file or pkcs11: URI of the key to certify, or NULL */
     bool same_key, if_due;
     uint32_t due_percent;        /* of a certificate's life, with --if-due */
     uint32_t count, concurrency; /* of bench */

@@ -22,12 +22,19 @@ typedef struct estoc_key estoc_key;
 
 /** RSA keys get 3,072 bits. @return 0; ESTOC_E_UNSUPPORTED; ESTOC_E_CRYPTO; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_key_generate(estoc_key_kind kind, estoc_key **out);
-/** The first unencrypted private key of a PEM file: PKCS#8, or SEC 1 or PKCS#1 by kind. Used once to
- *  see that both halves fit.
+#define ESTOC_KEY_URI_MAX 511 /* bytes of a pkcs11: URI */
+
+/** The first unencrypted private key of a PEM file: PKCS#8, or SEC 1 or PKCS#1 by kind. Or a key that
+ *  stays in a PKCS#11 token: `path` is its pkcs11: URI, or the file holds that and nothing else.
+ *  Used once to see that both halves fit.                                                  RFC 7512
  *  @return 0; ESTOC_E_FILE (cannot be read); ESTOC_E_KEY (none, encrypted, damaged, or of a kind or
  *          size not supported); ESTOC_E_MEMORY. `why` is filled                                     */
 ESTOC_MUST_USE estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why);
-/** As PEM PKCS#8, mode 0600, atomically. @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_CRYPTO */
+/** Whether this is the URI of a key in a token, not a path. */
+bool estoc_key_is_uri(const char *text);
+/** Whether the key stays in a token. */
+bool estoc_key_in_token(const estoc_key *key);
+/** As PEM PKCS#8, or as the URI of one in a token; mode 0600, atomically. @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_CRYPTO */
 ESTOC_MUST_USE estoc_err estoc_key_save(const estoc_key *key, const char *path);
 /** As PKCS#8 in DER: at most ESTOC_PKCS8_MAX bytes, the caller's to wipe. The public half is with an
  *  EC key only.                                                      RFC 5958 section 2

@@ -14,13 +14,16 @@
 #include <openssl/x509.h>
 
 #include "crypto.h"
+#include "token.h"
 
+#define SCHEME       "pkcs11:"
 #define FILE_MAX     65536
 #define RSA_NEW_BITS 3072 /* 112 bits of security, what 2,048 give, are said to do until 2030 */
 
 struct estoc_key {
     EVP_PKEY *native;
     estoc_key_kind kind;
+    char *uri; /* of one in a token, else NULL */
     size_t spki_len;
     uint8_t spki[ESTOC_SPKI_MAX];
 };
@@ -191,15 +194,69 @@ static estoc_err take_pem(const char *path, BIO *in, estoc_key **out, estoc_why 
     return err;
 }
 
+bool estoc_key_is_uri(const char *text)
+{
+    return strncmp(text, SCHEME, sizeof SCHEME - 1) == 0;
+}
+
+bool estoc_key_in_token(const estoc_key *key)
+{
+    return key->uri != NULL;
+}
+
+static estoc_err take_token(const char *uri, estoc_key **out, estoc_why *why)
+{
+    EVP_PKEY *native;
+    estoc_err err = estoc_token_key(uri, &native, why);
+    if (err) {
+        return err;
+    }
+    err = take_native(uri, native, out, why);
+    EVP_PKEY_free(native);
+    if (!err) {
+        (*out)->uri = strdup(uri);
+        err = (*out)->uri != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+    }
+    if (err) {
+        estoc_key_free(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+/* A file that holds a URI and a line's end. */
+static bool holds_uri(estoc_slice text, char uri[ESTOC_KEY_URI_MAX + 1])
+{
+    while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r')) {
+        text.len--;
+    }
+    bool fits = text.len > 0 && text.len <= ESTOC_KEY_URI_MAX &&
+                memchr(text.ptr, '\n', text.len) == NULL &&
+                memchr(text.ptr, '\0', text.len) == NULL;
+    if (fits) {
+        memcpy(uri, text.ptr, text.len);
+        uri[text.len] = '\0';
+    }
+    return fits && estoc_key_is_uri(uri);
+}
+
 estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why)
 {
     estoc_blob text;
+    char uri[ESTOC_KEY_URI_MAX + 1];
     *out = NULL;
+    if (estoc_key_is_uri(path)) {
+        return take_token(path, out, why);
+    }
     estoc_err err = estoc_file_read(path, FILE_MAX, &text);
     if (err) {
         estoc_why_set(why, "%s: cannot be read: %s", path,
                       err == ESTOC_E_FILE ? strerror(errno) : estoc_err_text(err));
         return ESTOC_E_FILE;
+    }
+    if (holds_uri(estoc_blob_slice(text), uri)) {
+        estoc_blob_free(&text);
+        return take_token(uri, out, why);
     }
     BIO *in = BIO_new_mem_buf(text.ptr, (int)text.len);
     err = in != NULL ? take_pem(path, in, out, why) : ESTOC_E_MEMORY;
@@ -219,6 +276,9 @@ estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why)
 
 estoc_err estoc_key_save(const estoc_key *key, const char *path)
 {
+    if (key->uri != NULL) {
+        return estoc_file_write(path, estoc_slice_str(key->uri), 0600);
+    }
     char *text = NULL;
     BIO *mem = BIO_new(BIO_s_secmem());
     estoc_err err = ESTOC_E_CRYPTO;
@@ -309,6 +369,7 @@ void estoc_key_free(estoc_key *key)
 {
     if (key != NULL) {
         EVP_PKEY_free(key->native);
+        free(key->uri);
         estoc_wipe(key, sizeof *key);
         free(key);
     }

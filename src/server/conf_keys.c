@@ -70,6 +70,18 @@ static void take_no_path(estoc_conf_reading *r, const estoc_conf_key *k, void *t
     }
 }
 
+static void take_key(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    size_t len = strlen(value);
+    if (!estoc_key_is_uri(value)) {
+        take_path(r, k, to, value);
+    } else if (len < sizeof r->c->ca_key) {
+        memcpy(to, value, len + 1);
+    } else {
+        estoc_conf_fault(r, "%s: a URI has at most %zu bytes", k->name, sizeof r->c->ca_key - 1);
+    }
+}
+
 bool estoc_conf_store(estoc_config *c, const char *value)
 {
     static const char scheme[] = "sqlite:";
@@ -259,7 +271,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "discovery",      take_discovery, 0,                     0, 0},
     {ESTOC_CONF_SERVER, "multicast",      take_yes,    OF(multicast),            0, 0},
     {ESTOC_CONF_SERVER, "certificate",    take_path,   OF(server_chain),         0, 0},
-    {ESTOC_CONF_SERVER, "key",            take_path,   OF(server_key),           0, 0},
+    {ESTOC_CONF_SERVER, "key",            take_key,    OF(server_key),           0, 0},
     {ESTOC_CONF_SERVER, "client-anchors", take_path,   OF(client_anchors),       0, 0},
     {ESTOC_CONF_SERVER, "unrecognised",   take_unrecognised, OF(unrecognised),   0, 0},
     {ESTOC_CONF_SERVER, "root",           take_root,   OF(root),                 0, 0},
@@ -275,7 +287,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "body-max",       take_number, OF(body_max),             256, 65536},
     {ESTOC_CONF_SERVER, "bodies-max",     take_number, OF(bodies_max),           1, 1000000},
     {ESTOC_CONF_CA,     "certificate",    take_path,   OF(ca_chain),             0, 0},
-    {ESTOC_CONF_CA,     "key",            take_path,   OF(ca_key),               0, 0},
+    {ESTOC_CONF_CA,     "key",            take_key,    OF(ca_key),               0, 0},
     {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},

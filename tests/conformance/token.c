@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Private keys in a PKCS#11 token, by SoftHSM2: at the client, and at the server.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "fixture.h"
+
+#define PIN "4815162342"
+
+static void ok(const output *o)
+{
+    if (o->code != 0) {
+        print_error("%s", o->err);
+    }
+    assert_int_equal(o->code, 0);
+}
+
+/* The PIN is told to nobody, whatever happens. */
+static void no_pin(const output *o)
+{
+    assert_null(strstr(o->out, PIN));
+    assert_null(strstr(o->err, PIN));
+}
+
+/* A key in the token under this label, which can be used and not be read; its public half is kept. */
+static EVP_PKEY *key_in_token(const fixture *f, const char *label, const char *id, const char *kind)
+{
+    output o;
+    EVP_PKEY *key = key_new(kind);
+    key_write(key, path_in(f, "%s.once", label));
+    run(&o, "softhsm2-util", "--import", path_in(f, "%s.once", label), "--token", "dev", "--label",
+        label, "--id", id, "--pin", PIN, NULL);
+    ok(&o);
+    assert_int_equal(remove(path_in(f, "%s.once", label)), 0);
+    return key;
+}
+
+static const char *uri_of(const fixture *f, const char *label)
+{
+    static char uris[4][300];
+    static unsigned next;
+    char *uri = uris[next++ % 4];
+    snprintf(uri, sizeof uris[0], "pkcs11:token=dev;object=%s;type=private?pin-source=file:%s",
+             label, path_in(f, "pin"));
+    return uri;
+}
+
+/* A manufacturer's certificate for a key that is only in the token. */
+static int set_up(void **state)
+{
+    output o;
+    fixture_set_up(state);
+    fixture *f = *state;
+    char conf[PATH_LEN];
+    int n = snprintf(conf, sizeof conf, "directories.tokendir = %s/tokens\nlog.level = ERROR\n",
+                     f->dir);
+    write_file(path_in(f, "softhsm2.conf"), conf, (size_t)n, "w");
+    assert_int_equal(mkdir(path_in(f, "tokens"), 0700), 0);
+    setenv("SOFTHSM2_CONF", path_in(f, "softhsm2.conf"), 1);
+    unsetenv("ESTOC_PIN_FILE");
+    run(&o, "softhsm2-util", "--init-token", "--free", "--label", "dev", "--pin", PIN, "--so-pin",
+        "98765432", NULL);
+    ok(&o);
+    write_file(path_in(f, "pin"), PIN "\n", sizeof PIN, "w");
+    EVP_PKEY *key = key_in_token(f, "boot", "01", "P-256");
+    X509 *cert =
+        cert_new(key, &(cert_cfg){.cn = "dev", .issuer = f->maker, .issuer_key = f->maker_key});
+    cert_write(cert, path_in(f, "tok.crt"), "w");
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+#define TOKEN(name, function)                           \
+    {                                                   \
+        name, function, set_up, fixture_tear_down, NULL \
+    }
+
+static void enroll_as(output *o, const fixture *f, const char *key, const char *more,
+                      const char *value)
+{
+    run(o, "estoc", "enroll", f->uri, "--cert", path_in(f, "tok.crt"), "--key", key, "--ta",
+        path_in(f, "dev.ta"), "--out", path_in(f, "op"), more, value, NULL);
+    no_pin(o);
+}
+
+static void assert_key_of(const fixture *f, const char *cert_name, EVP_PKEY *key)
+{
+    X509 *cert = cert_read(path_in(f, "%s", cert_name));
+    assert_int_equal(EVP_PKEY_eq(X509_get0_pubkey(cert), key), 1);
+    X509_free(cert);
+}
+
+static void bootstrap(void **state)
+{
+    fixture *f = *state;
+    output o;
+    fixture_start(f);
+    enroll_as(&o, f, uri_of(f, "boot"), NULL, NULL);
+    ok(&o);
+    EVP_PKEY *key = key_read(path_in(f, "op.key")); /* a new one, in a file */
+    assert_key_of(f, "op.crt", key);
+    EVP_PKEY_free(key);
+}
+
+/* PREFIX.key says where the key is, so that renewal needs no more than PREFIX. */
+static void new_key_in_token(void **state)
+{
+    fixture *f = *state;
+    output o;
+    char text[1024];
+    fixture_start(f);
+    EVP_PKEY *key = key_in_token(f, "op", "02", "P-256");
+    enroll_as(&o, f, uri_of(f, "boot"), "--new-key", uri_of(f, "op"));
+    ok(&o);
+    assert_key_of(f, "op.crt", key);
+    read_file(path_in(f, "op.key"), text, sizeof text);
+    assert_string_equal(text, uri_of(f, "op"));
+    unsigned before = issued(f);
+    run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "op"), NULL); /* not into a file */
+    assert_int_equal(o.code, 1);
+    assert_non_null(strstr(o.err, "--same-key"));
+    assert_int_equal(issued(f), before);
+    run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "op"), "--same-key", "-v", NULL);
+    ok(&o);
+    no_pin(&o);
+    assert_int_equal(issued(f), before + 1);
+    assert_key_of(f, "op.crt", key);
+    read_file(path_in(f, "op.key"), text, sizeof text);
+    assert_string_equal(text, uri_of(f, "op"));
+    /* and on to the next one */
+    EVP_PKEY *next = key_in_token(f, "next", "03", "P-256");
+    run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "op"), "--new-key", uri_of(f, "next"),
+        NULL);
+    ok(&o);
+    assert_key_of(f, "op.crt", next);
+    EVP_PKEY_free(next);
+    EVP_PKEY_free(key);
+}
+
+static void other_kinds(void **state)
+{
+    fixture *f = *state;
+    output o;
+    fixture_conf(f, "profile", "keys", "P-256, P-384, RSA");
+    fixture_start(f);
+    static const char *const kinds[] = {"P-384", "RSA2048"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const char id[] = {'1', (char)('0' + i), '\0'};
+        EVP_PKEY *key = key_in_token(f, kinds[i], id, kinds[i]);
+        run(&o, "estoc", "enroll", f->uri, "--cert", path_in(f, "tok.crt"), "--key",
+            uri_of(f, "boot"), "--ta", path_in(f, "dev.ta"), "--out", path_in(f, "%s", kinds[i]),
+            "--new-key", uri_of(f, kinds[i]), NULL);
+        ok(&o);
+        char name[32];
+        snprintf(name, sizeof name, "%s.crt", kinds[i]);
+        assert_key_of(f, name, key);
+        EVP_PKEY_free(key);
+    }
+}
+
+/* The PIN by other ways, and a module named instead of p11-kit's choice. */
+static void pins_and_modules(void **state)
+{
+    fixture *f = *state;
+    output o;
+    char key[400];
+    fixture_start(f);
+    setenv("ESTOC_PIN_FILE", path_in(f, "pin"), 1);
+    run(&o, "estoc", "crts", f->uri, "--cert", path_in(f, "tok.crt"), "--key",
+        "pkcs11:token=dev;object=boot;type=private", "--ta", path_in(f, "dev.ta"), NULL);
+    ok(&o);
+    unsetenv("ESTOC_PIN_FILE");
+    snprintf(key, sizeof key,
+             "pkcs11:token=dev;id=%%01;type=private?module-path=/usr/lib/softhsm/libsofthsm2.so&"
+             "pin-source=file://%s",
+             path_in(f, "pin"));
+    run(&o, "estoc", "crts", f->uri, "--cert", path_in(f, "tok.crt"), "--key", key, "--ta",
+        path_in(f, "dev.ta"), NULL);
+    ok(&o);
+}
+
+static void refused(void **state)
+{
+    fixture *f = *state;
+    output o;
+    char wrong_pin[400], empty[400], no_module[400];
+    fixture_start(f);
+    write_file(path_in(f, "wrong"), "1111111\n", 8, "w");
+    write_file(path_in(f, "empty"), "\n", 1, "w");
+    snprintf(wrong_pin, sizeof wrong_pin, "pkcs11:token=dev;object=boot?pin-source=file:%s",
+             path_in(f, "wrong"));
+    snprintf(empty, sizeof empty, "pkcs11:token=dev;object=boot?pin-source=file:%s",
+             path_in(f, "empty"));
+    snprintf(no_module, sizeof no_module, "%s&module-path=/nonexistent.so", uri_of(f, "boot"));
+    const struct {
+        const char *key, *words;
+    } rows[] = {
+        {"pkcs11:token=dev;object=boot?pin-value=" PIN, "no PIN in the URI"},
+        {"pkcs11:token=dev;object=boot;type=private", "no such private key, or no PIN"},
+        {wrong_pin, "no such private key, or no PIN"},
+        {empty, "is empty"},
+        {uri_of(f, "nothing"), "no such private key"},
+        {"pkcs11:token=dev;object=boot?pin-source=file:/nonexistent", "no PIN can be read"},
+        {no_module, "/nonexistent.so: there is no such module"},
+        {"pkcs11:", "write pkcs11:token=LABEL"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enroll_as(&o, f, rows[i].key, NULL, NULL);
+        assert_int_equal(o.code, 1);
+        if (strstr(o.err, rows[i].words) == NULL) {
+            fail_msg("%s: %s", rows[i].key, o.err);
+        }
+        const char *end = strchr(o.err, '\n');
+        assert_true(end != NULL && end[1] == '\0'); /* one line */
+    }
+    /* the certificate is for another key */
+    EVP_PKEY *other = key_in_token(f, "other", "09", "P-256");
+    enroll_as(&o, f, uri_of(f, "other"), NULL, NULL);
+    assert_int_equal(o.code, 1);
+    assert_non_null(strstr(o.err, "do not belong together"));
+    EVP_PKEY_free(other);
+}
+
+/* estocd.conf names them, and that is all. */
+static void server_keys(void **state)
+{
+    fixture *f = *state;
+    output o;
+    static const char *const files[] = {"server", "ca"};
+    for (size_t i = 0; i < 2; i++) {
+        const char id[] = {'2', (char)('0' + i), '\0'};
+        run(&o, "softhsm2-util", "--import", path_in(f, "srv/%s.key", files[i]), "--token", "dev",
+            "--label", files[i], "--id", id, "--pin", PIN, NULL);
+        ok(&o);
+        assert_int_equal(remove(path_in(f, "srv/%s.key", files[i])), 0);
+        fixture_conf(f, files[i], "key", uri_of(f, files[i]));
+    }
+    run(&o, "estocd", "check", "--dir", f->srv, NULL);
+    ok(&o);
+    fixture_start(f);
+    for (unsigned n = 0; n < 3; n++) {
+        run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev%u", n), NULL);
+        ok(&o);
+    }
+    fixture_stop(f); /* cleanly */
+    static char log[65536];
+    read_file(path_in(f, "estocd.log"), log, sizeof log);
+    assert_null(strstr(log, PIN));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TOKEN("K2 D2 enroll with a bootstrap key that stays in a PKCS#11 token", bootstrap),
+        TOKEN("K2 E4 a new key in the token, renewed with --same-key and replaced with --new-key",
+              new_key_in_token),
+        TOKEN("K2 X3 keys on P-384 and of RSA in the token", other_kinds),
+        TOKEN("cli the PIN from a file, and a module by its path", pins_and_modules),
+        TOKEN("cli what is wrong with a pkcs11: URI is told in one line, without the PIN", refused),
+        TOKEN("cli the server's and the CA's key in the token", server_keys),
+    };
+    return cmocka_run_group_tests_name("token", tests, NULL, NULL);
+}
