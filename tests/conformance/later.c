@@ -126,6 +126,36 @@ static void separate(void **state)
     peer_free(p);
 }
 
+/* Nothing to acknowledge: the answer comes when it is there, once. */
+static void to_a_non(void **state)
+{
+    const fixture *f = *state;
+    peer *p = connect_as(f, "dev");
+    wire_out o;
+    wire_msg request;
+    reply r;
+    body csr;
+    uint8_t in[DATAGRAM_MAX];
+    a_csr(&csr);
+    unsigned before = issued(f);
+    post_csr(p, &o, EST "/sen", &csr);
+    o.bytes[0] = (uint8_t)((o.bytes[0] & 0xcf) | NON << 4);
+    assert_true(wire_parse(&request, o.bytes, o.len));
+    sqlite3 *db = hold_store(f);
+    peer_send(p, o.bytes, o.len);
+    assert_int_equal(peer_recv(p, in, sizeof in, 700), 0); /* also after the answer delay */
+    let_go(db);
+    receive(p, &r, ANSWER_MS);
+    assert_int_equal(r.m.type, NON);
+    assert_int_equal(r.m.code, CODE(2, 4));
+    assert_int_equal(r.m.token_len, request.token_len);
+    assert_memory_equal(r.m.token, request.token, request.token_len);
+    peer_send(p, o.bytes, o.len); /* a copy leads to no second one */
+    expect_alive(p);
+    assert_int_equal(issued(f), before + 1);
+    peer_free(p);
+}
+
 /* A timely answer rides on the ACK; the delay is configured. */
 static void piggybacked(void **state)
 {
@@ -698,6 +728,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NAMED("L1 HC 82 a slow answer: an empty ACK, then a CON until it is acknowledged",
               separate),
+        NAMED("L1 X1 a slow answer to a NON request", to_a_non),
         NAMED("L1 a timely answer rides on the ACK", piggybacked),
         NAMED("L1 HC 84 RST to the separate answer ends it, and nothing is issued twice", reset),
         NAMED("L1 HC 319 a separate answer after a request in blocks", separate_in_blocks),
