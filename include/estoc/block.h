@@ -24,6 +24,11 @@ typedef struct estoc_block {
 /** @return 0; ESTOC_E_OPTION for more than 3 bytes (treat as an unrecognised option);
  *          ESTOC_E_MALFORMED for the reserved size exponent 7. Zeroed on failure.                  */
 ESTOC_MUST_USE estoc_err estoc_block_parse(estoc_slice value, estoc_block *b);
+/** The block that an option value below 2^24 stands for, of a size exponent that is not reserved. */
+static inline estoc_block estoc_block_of(uint32_t value)
+{
+    return (estoc_block){value >> 4, (value & 8) != 0, (uint8_t)(value & 7)};
+}
 /** The option value as an unsigned integer, to be written with estoc_coap_write_uint. */
 uint32_t estoc_block_value(estoc_block b);
 /** Offset of the block in its body: num * size. */

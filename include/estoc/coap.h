@@ -154,8 +154,8 @@ ESTOC_MUST_USE estoc_err estoc_coap_write_end(const estoc_coap_writer *cw, size_
  *  @return false if `number` is not one estoc knows                                                */
 typedef struct estoc_coap_opt_rule {
     uint16_t number;
-    uint16_t min_len;
     uint16_t max_len;
+    uint8_t min_len;
     bool repeatable;
 } estoc_coap_opt_rule;
 bool estoc_coap_opt_rule_of(uint16_t number, estoc_coap_opt_rule *rule);

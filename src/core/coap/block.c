@@ -12,7 +12,7 @@ estoc_err estoc_block_parse(estoc_slice value, estoc_block *b)
     if ((v & 7) > ESTOC_SZX_MAX) {
         return ESTOC_E_MALFORMED; /* row 126 */
     }
-    *b = (estoc_block){v >> 4, (v & 8) != 0, (uint8_t)(v & 7)};
+    *b = estoc_block_of(v);
     return ESTOC_OK;
 }
 

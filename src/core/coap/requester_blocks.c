@@ -3,6 +3,7 @@
 
 #include <estoc/block.h>
 
+#include "options.h"
 #include "requester_blocks.h"
 
 /* Header, token, ETag, Content-Format, Max-Age, both Blocks, payload marker of an answer: what a
@@ -138,10 +139,8 @@ estoc_err estoc_requester_plan(estoc_requester *q)
 /* ---- answers ---- */
 
 struct options {
-    bool has_block1, has_block2, has_size1, has_max_age;
+    estoc_opt_numbers n;
     estoc_block block1, block2;
-    uint32_t size1, max_age_s;
-    uint16_t format;
     estoc_slice etag;
 };
 
@@ -161,66 +160,38 @@ static bool belongs(uint16_t number)
     }
 }
 
-/* Of a length its rule allows, that is: a Block of 3 bytes at most, an integer of 4. */
-static estoc_err read_option(const estoc_coap_opt *opt, struct options *o)
-{
-    uint32_t v = 0;
-    switch (opt->number) {
-    case ESTOC_OPT_BLOCK1:
-        o->has_block1 = true;
-        return estoc_block_parse(opt->value, &o->block1) ? ESTOC_E_BLOCK : ESTOC_OK;
-    case ESTOC_OPT_BLOCK2:
-        o->has_block2 = true;
-        return estoc_block_parse(opt->value, &o->block2) ? ESTOC_E_BLOCK : ESTOC_OK;
-    case ESTOC_OPT_ETAG:
-        o->etag = opt->value;
-        return ESTOC_OK;
-    case ESTOC_OPT_CONTENT_FORMAT:
-        (void)!estoc_coap_uint(opt->value, &v);
-        o->format = (uint16_t)v;
-        return ESTOC_OK;
-    case ESTOC_OPT_MAX_AGE:
-        o->has_max_age = true;
-        return estoc_coap_uint(opt->value, &o->max_age_s);
-    default:
-        o->has_size1 = true;
-        return estoc_coap_uint(opt->value, &o->size1);
-    }
-}
-
 /* A wrong length and a repetition make an option unrecognised.
  *                                                   RFC 7252 sections 5.4.1, 5.4.3 and 5.4.5 */
 static estoc_err read_options(const estoc_coap_msg *msg, struct options *o)
 {
-    memset(o, 0, sizeof *o);
-    o->format = ESTOC_FORMAT_NONE;
-    o->max_age_s = MAX_AGE_S;
+    *o = (struct options){.n = {.v = {[FORMAT] = ESTOC_FORMAT_NONE, [MAX_AGE] = MAX_AGE_S}}};
     estoc_coap_opts it = estoc_coap_opts_of(msg->options);
     estoc_coap_opt opt;
     uint32_t before = UINT32_MAX;
     estoc_err err = ESTOC_OK;
     while (estoc_coap_opts_next(&it, &opt)) {
-        estoc_coap_opt_rule rule;
-        bool recognised = belongs(opt.number) && opt.number != before &&
-                          estoc_coap_opt_rule_of(opt.number, &rule) &&
-                          opt.value.len >= rule.min_len && opt.value.len <= rule.max_len;
+        bool recognised = belongs(opt.number) && estoc_opt_recognised(&opt, before);
         before = opt.number;
-        if (recognised) {
-            estoc_err fault = read_option(&opt, o);
-            err = err ? err : fault;
-        } else if (ESTOC_OPT_IS_CRITICAL(opt.number)) {
+        if (!recognised && ESTOC_OPT_IS_CRITICAL(opt.number)) {
             return ESTOC_E_OPTION; /* before any other fault: the message is reset */
         }
+        if (recognised && opt.number == ESTOC_OPT_ETAG) {
+            o->etag = o->etag.len > 0 ? o->etag : opt.value;
+        } else if (recognised && !estoc_opt_take(&o->n, &opt)) {
+            err = ESTOC_E_BLOCK;
+        }
     }
+    o->block1 = estoc_block_of(o->n.v[BLOCK1]);
+    o->block2 = estoc_block_of(o->n.v[BLOCK2]);
     return err;
 }
 
 static void note(estoc_requester *q, uint8_t code, const struct options *o)
 {
     q->reply.code = code;
-    q->reply.content_format = o->format;
-    q->reply.has_max_age = o->has_max_age;
-    q->reply.max_age_s = o->max_age_s;
+    q->reply.content_format = (uint16_t)o->n.v[FORMAT];
+    q->reply.has_max_age = o->n.has[MAX_AGE];
+    q->reply.max_age_s = o->n.v[MAX_AGE];
     q->reply.etag_len = (uint8_t)o->etag.len;
     if (o->etag.len > 0) {
         memcpy(q->reply.etag, o->etag.ptr, o->etag.len);
@@ -251,10 +222,10 @@ static bool restart(estoc_requester *q, uint8_t code, const struct options *o)
         q->sent_off = 0;
         return true;
     }
-    if (code != ESTOC_COAP_TOO_LARGE || (o->has_size1 && o->size1 < q->call.body.len)) {
+    if (code != ESTOC_COAP_TOO_LARGE || (o->n.has[SIZE1] && o->n.v[SIZE1] < q->call.body.len)) {
         return false;
     }
-    uint8_t szx = o->has_block1 ? min_szx(q->szx, o->block1.szx) : q->szx;
+    uint8_t szx = o->n.has[BLOCK1] ? min_szx(q->szx, o->block1.szx) : q->szx;
     bool smaller = szx < q->szx;
     if (!q->blockwise1) { /* the whole fits a message: its first block must do so too */
         size_t len = q->call.body.len;
@@ -302,7 +273,7 @@ static estoc_err take_refusal(estoc_requester *q, const estoc_coap_msg *msg,
  *                                               RFC 7959 sections 2.3 and 2.5, Figures 7 to 9 */
 static estoc_err take_continue(estoc_requester *q, const struct options *o, bool *more)
 {
-    if (!o->has_block1 || o->block1.num != sent_num(q) || o->has_block2) {
+    if (!o->n.has[BLOCK1] || o->block1.num != sent_num(q) || o->n.has[BLOCK2]) {
         return ESTOC_E_BLOCK;
     }
     q->sent_off = (uint32_t)sent_end(q);
@@ -327,7 +298,7 @@ static estoc_err append(estoc_requester *q, estoc_slice payload)
 /* Whether this block is of the body we have the first part of.    RFC 7959 sections 2.3, 2.4 */
 static bool same_body(const estoc_requester *q, const estoc_coap_msg *msg, const struct options *o)
 {
-    return msg->code == q->reply.code && o->format == q->reply.content_format &&
+    return msg->code == q->reply.code && o->n.v[FORMAT] == q->reply.content_format &&
            estoc_slice_eq(o->etag, estoc_slice_of(q->reply.etag, q->reply.etag_len));
 }
 
@@ -361,10 +332,10 @@ static estoc_err take_success(estoc_requester *q, const estoc_coap_msg *msg,
     if (msg->code == ESTOC_COAP_CONTINUE) {
         return ESTOC_E_PROTOCOL;
     }
-    if (uploading && o->has_block1 && o->block1.num != sent_num(q)) {
+    if (uploading && o->n.has[BLOCK1] && o->block1.num != sent_num(q)) {
         return ESTOC_E_BLOCK;
     }
-    if (o->has_block2 && msg->code != ESTOC_COAP_VALID) {
+    if (o->n.has[BLOCK2] && msg->code != ESTOC_COAP_VALID) {
         return take_block(q, msg, o, more);
     }
     if (q->blockwise2) {

@@ -1,30 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "options.h"
 #include "responder_parts.h"
-
-/* What to do with an option.                                     RFC 7252 sections 5.4.1 to 5.4.5 */
-typedef enum verdict { TAKE, IGNORE, REFUSE, NO_PROXY } verdict;
-
-static verdict judge(const estoc_coap_opt *opt, uint32_t before)
-{
-    switch (opt->number) {
-    case ESTOC_OPT_PROXY_URI:
-    case ESTOC_OPT_PROXY_SCHEME:
-        return NO_PROXY; /* section 5.10.2 */
-    case ESTOC_OPT_IF_MATCH:
-    case ESTOC_OPT_IF_NONE_MATCH:
-        return REFUSE; /* no resource here has a condition to meet */
-    default:
-        break;
-    }
-    estoc_coap_opt_rule rule;
-    if (estoc_coap_opt_rule_of(opt->number, &rule) && opt->value.len >= rule.min_len &&
-        opt->value.len <= rule.max_len && (rule.repeatable || opt->number != before)) {
-        return TAKE;
-    }
-    return ESTOC_OPT_IS_CRITICAL(opt->number) ? REFUSE : IGNORE;
-}
 
 static void fault(estoc_incoming *in, uint8_t code, const char *why)
 {
@@ -34,70 +12,49 @@ static void fault(estoc_incoming *in, uint8_t code, const char *why)
     }
 }
 
-static uint32_t number_of(estoc_slice value)
+/* No resource here has a condition to meet. */
+static bool understood(const estoc_coap_opt *opt, uint32_t before)
 {
-    uint32_t v;
-    return estoc_coap_uint(value, &v) == ESTOC_OK ? v : 0;
+    return opt->number != ESTOC_OPT_IF_MATCH && opt->number != ESTOC_OPT_IF_NONE_MATCH &&
+           estoc_opt_recognised(opt, before);
 }
 
-static void take_block(estoc_incoming *in, estoc_slice value, estoc_block *b, bool *has)
+/* Strings are read by estoc_rsp_strings, Uri-Host and Uri-Port name us anyhow. */
+static void take(estoc_incoming *in, estoc_opt_numbers *n, const estoc_coap_opt *opt,
+                 uint32_t before)
 {
-    *has = estoc_block_parse(value, b) == ESTOC_OK;
-    if (!*has) {
-        fault(in, ESTOC_COAP_BAD_REQUEST, "block size exponent 7 is reserved");
-    }
-}
-
-static void take(estoc_incoming *in, const estoc_coap_opt *opt)
-{
-    switch (opt->number) {
-    case ESTOC_OPT_CONTENT_FORMAT:
-        in->req.content_format = (uint16_t)number_of(opt->value);
-        break;
-    case ESTOC_OPT_ACCEPT:
-        in->req.accept = (uint16_t)number_of(opt->value);
-        if (in->req.accept == ESTOC_FORMAT_NONE) { /* a reserved number, not an absent option */
-            fault(in, ESTOC_COAP_NOT_ACCEPTABLE, "no answer in this content format");
+    if (opt->number == ESTOC_OPT_PROXY_URI || opt->number == ESTOC_OPT_PROXY_SCHEME) {
+        fault(in, ESTOC_COAP_NO_PROXY, "this is no proxy"); /* section 5.10.2 */
+    } else if (!understood(opt, before)) {
+        if (ESTOC_OPT_IS_CRITICAL(opt->number)) {
+            fault(in, ESTOC_COAP_BAD_OPTION, "a critical option is not understood");
         }
-        break;
-    case ESTOC_OPT_BLOCK1:
-        take_block(in, opt->value, &in->asked.block1, &in->asked.has_block1);
-        break;
-    case ESTOC_OPT_BLOCK2:
-        take_block(in, opt->value, &in->asked.block2, &in->asked.has_block2);
-        break;
-    case ESTOC_OPT_SIZE1:
-        in->size1 = in->req.method == ESTOC_COAP_GET ? 0 : number_of(opt->value);
-        break;
-    case ESTOC_OPT_SIZE2:
-        in->asked.has_size2 = true;
-        break;
-    default: /* strings are read by estoc_rsp_strings, Uri-Host and Uri-Port name us anyhow */
-        break;
+    } else if (!estoc_opt_take(n, opt)) {
+        fault(in, ESTOC_COAP_BAD_REQUEST, "block size exponent 7 is reserved");
+    } else if (opt->number == ESTOC_OPT_ACCEPT && n->v[ACCEPT] == ESTOC_FORMAT_NONE) {
+        /* a reserved number, not an absent option */
+        fault(in, ESTOC_COAP_NOT_ACCEPTABLE, "no answer in this content format");
     }
 }
 
 static void take_options(estoc_incoming *in, estoc_slice options)
 {
+    estoc_opt_numbers n = {.v = {[FORMAT] = ESTOC_FORMAT_NONE, [ACCEPT] = ESTOC_FORMAT_NONE}};
     estoc_coap_opts it = estoc_coap_opts_of(options);
     estoc_coap_opt opt;
     uint32_t before = UINT32_MAX;
     while (estoc_coap_opts_next(&it, &opt)) {
-        switch (judge(&opt, before)) {
-        case TAKE:
-            take(in, &opt);
-            break;
-        case REFUSE:
-            fault(in, ESTOC_COAP_BAD_OPTION, "a critical option is not understood");
-            break;
-        case NO_PROXY:
-            fault(in, ESTOC_COAP_NO_PROXY, "this is no proxy");
-            break;
-        case IGNORE:
-            break;
-        }
+        take(in, &n, &opt, before);
         before = opt.number;
     }
+    in->req.content_format = (uint16_t)n.v[FORMAT];
+    in->req.accept = (uint16_t)n.v[ACCEPT];
+    in->asked.block1 = estoc_block_of(n.v[BLOCK1]);
+    in->asked.block2 = estoc_block_of(n.v[BLOCK2]);
+    in->asked.has_block1 = n.has[BLOCK1];
+    in->asked.has_block2 = n.has[BLOCK2];
+    in->asked.has_size2 = n.has[SIZE2];
+    in->size1 = in->req.method == ESTOC_COAP_GET ? 0 : n.v[SIZE1];
 }
 
 /* What RFC 7959 asks of the blocks of one message. */
@@ -176,8 +133,6 @@ void estoc_rsp_read(estoc_incoming *in, const estoc_coap_msg *msg)
     memcpy(in->asked.token, msg->token, sizeof in->asked.token);
     in->req.type = msg->type;
     in->req.method = msg->code;
-    in->req.content_format = ESTOC_FORMAT_NONE;
-    in->req.accept = ESTOC_FORMAT_NONE;
     if (msg->code != ESTOC_COAP_GET) { /* a payload of GET means nothing: RFC 7252 section 5.8.1 */
         in->req.body = msg->payload;
     }
