@@ -90,6 +90,7 @@ static inline uint16_t estoc_read_u16(estoc_reader *r)
 estoc_slice estoc_read_bytes(estoc_reader *r, size_t len);
 /** Set the sticky error (the first one wins) and drop what is left. */
 void estoc_reader_fail(estoc_reader *r, estoc_err err);
+void estoc_reader_malformed(estoc_reader *r); /**< with ESTOC_E_MALFORMED */
 /** 0 if nothing failed and nothing is left; ESTOC_E_TRAILING if bytes are left; else the error. */
 ESTOC_MUST_USE estoc_err estoc_reader_end(estoc_reader *r);
 

@@ -46,20 +46,20 @@ enum {
 /* clang-format on */
 
 typedef struct estoc_client_cfg {
-    estoc_requester_cfg requester;
-    estoc_slice root[ESTOC_CALL_PATH_MAX - 2]; /**< path segments before the resource, for example
-                                                    ".well-known", "est"; caller's memory */
-    size_t root_n;
-    estoc_slice label; /**< one more segment, or empty */
-    unsigned steps;    /**< ESTOC_STEP_*; at least one */
+    unsigned steps; /**< ESTOC_STEP_*; at least one */
     uint16_t
         cert_format; /**< what to Accept for crts and sen: ESTOC_FORMAT_CERTS, ESTOC_FORMAT_CERT,
                                or ESTOC_FORMAT_NONE for no such option, which means certs-only and
                                saves bytes. An answer in another format fails: ESTOC_E_FORMAT */
-    estoc_buf room;  /**< for one answer body at a time: 1 KiB and more, caller's memory */
+    uint32_t wait_max_s; /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
+    estoc_buf room;      /**< for one answer body at a time: 1 KiB and more, caller's memory */
+    estoc_slice label;   /**< one more segment, or empty */
     estoc_slice crts_etag; /**< of answers kept from an earlier run, 1 to 8 bytes, or empty: then */
     estoc_slice att_etag;  /**< they need not be sent again (2.03) */
-    uint32_t wait_max_s;   /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
+    size_t root_n;
+    estoc_slice root[ESTOC_CALL_PATH_MAX - 2]; /**< path segments before the resource, for example
+                                                    ".well-known", "est"; caller's memory */
+    estoc_requester_cfg requester;
 } estoc_client_cfg;
 
 /* Small fields first: those far from the start cost an instruction more on small machines. */

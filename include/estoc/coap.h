@@ -124,7 +124,10 @@ typedef struct estoc_coap_opts {
     uint32_t number;
 } estoc_coap_opts;
 
-estoc_coap_opts estoc_coap_opts_of(estoc_slice options);
+static inline estoc_coap_opts estoc_coap_opts_of(estoc_slice options)
+{
+    return (estoc_coap_opts){options, 0};
+}
 bool estoc_coap_opts_next(estoc_coap_opts *it, estoc_coap_opt *opt);
 /** First option with this number. @return false if there is none */
 bool estoc_coap_opt_find(estoc_slice options, uint16_t number, estoc_slice *value);

@@ -44,14 +44,14 @@ uint32_t estoc_transmission_first_ms(const estoc_transmission *tx, uint16_t rand
 /** A request to make. All slices stay the caller's and must live until the exchange ends. */
 typedef struct estoc_call {
     uint8_t method;
-    estoc_slice path[ESTOC_CALL_PATH_MAX]; /**< segments, without slashes */
-    size_t path_n;
-    estoc_slice query;       /**< one Uri-Query, or empty */
     uint16_t content_format; /**< of the body, or ESTOC_FORMAT_NONE */
     uint16_t accept;         /**< or ESTOC_FORMAT_NONE */
-    estoc_slice etag;        /**< of the stored answer, 1 to 8 bytes, or empty */
     estoc_slice body;        /**< empty for GET */
     estoc_buf answer;        /**< room for the whole answer body */
+    estoc_slice etag;        /**< of the stored answer, 1 to 8 bytes, or empty */
+    estoc_slice query;       /**< one Uri-Query, or empty */
+    size_t path_n;
+    estoc_slice path[ESTOC_CALL_PATH_MAX]; /**< segments, without slashes */
 } estoc_call;
 
 /** What the server said. Slices point into the call's `answer` room or the requester itself. */
@@ -112,9 +112,9 @@ typedef struct estoc_requester {
     uint32_t answer_len; /* of the answer: what we have */
     estoc_ms now;        /* of the call under way */
     estoc_ms deadline;   /* retransmit, or give up on a separate response */
+    estoc_reply reply;
     estoc_requester_cfg cfg;
     estoc_traffic traffic;
-    estoc_reply reply;
     estoc_call call;
     uint8_t diagnostic[128];
     uint8_t message[ESTOC_MESSAGE_MAX]; /* in flight, for retransmission */

@@ -147,13 +147,13 @@ struct estoc_final {
 
 /* An answer being fetched in blocks. Slot 0: GET, slot 1: all others. */
 struct estoc_snapshot {
-    struct estoc_request_key key;
-    estoc_answer answer;
-    struct estoc_final final; /* block number 0: none */
-    estoc_ms expires;
-    uint16_t mid; /* of the request it answers */
     bool valid;
-    bool done; /* the last block of a secret answer has gone out */
+    bool done;    /* the last block of a secret answer has gone out */
+    uint16_t mid; /* of the request it answers */
+    estoc_ms expires;
+    struct estoc_final final; /* block number 0: none */
+    estoc_answer answer;
+    struct estoc_request_key key;
 };
 
 /* Small fields first: those far from the start cost an instruction more on small machines. */

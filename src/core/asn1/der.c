@@ -28,7 +28,7 @@ static bool read_header(estoc_reader *r, uint8_t *tag, size_t *len)
         return false;
     }
     if (!tag_good(*tag)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         return false;
     }
     if (first < 0x80) {
@@ -36,12 +36,12 @@ static bool read_header(estoc_reader *r, uint8_t *tag, size_t *len)
     }
     size_t n = first & 0x7fu;
     if (n == 0 || n > 4) { /* indefinite, or over 4 GiB */
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         return false;
     }
     uint32_t v = estoc_read_uint(r, n);
     if (!r->err && (v < 0x80 || v >> (8 * (n - 1)) == 0)) { /* not the shortest form */
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     *len = v;
     return !r->err;
@@ -59,7 +59,7 @@ static bool next(estoc_reader *r, uint8_t tag, estoc_der *el)
     }
     estoc_slice value = estoc_read_bytes(r, len);
     if (tag != 0 && got != tag) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     if (r->err) {
         return false;
@@ -137,7 +137,7 @@ estoc_slice estoc_der_integer(estoc_reader *r)
     /* the first nine bits are not all the same. X.690 section 8.3.2 */
     unsigned nine = v.len > 1 ? (unsigned)v.ptr[0] << 1 | v.ptr[1] >> 7 : 1;
     if (v.len == 0 || nine == 0 || nine == 0x1ff) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         v.len = 0;
     }
     return v;
@@ -147,7 +147,7 @@ uint32_t estoc_der_u32(estoc_reader *r)
 {
     estoc_slice v = estoc_der_integer(r);
     if (v.len > 0 && ((v.ptr[0] & 0x80) != 0 || v.len > (v.ptr[0] == 0 ? 5 : 4))) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         v.len = 0;
     }
     uint32_t n = 0;
@@ -161,7 +161,7 @@ estoc_slice estoc_der_bits(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_BIT_STRING);
     if (v.len == 0 || v.ptr[0] != 0) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         return estoc_slice_of(NULL, 0);
     }
     return estoc_slice_of(v.ptr + 1, v.len - 1);
@@ -186,7 +186,7 @@ estoc_slice estoc_der_oid(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_OID);
     if (!estoc_der_oid_valid(v)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         v = estoc_slice_of(NULL, 0);
     }
     return v;
@@ -211,7 +211,7 @@ bool estoc_der_bool(estoc_reader *r)
 {
     estoc_slice v = estoc_der_expect(r, ESTOC_DER_BOOLEAN);
     if (v.len != 1 || (v.ptr[0] != 0 && v.ptr[0] != 0xff)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         return false;
     }
     return v.ptr[0] != 0;
@@ -239,25 +239,26 @@ static bool date_good(uint32_t year, uint32_t month, uint32_t day)
 
 int64_t estoc_der_time(estoc_reader *r)
 {
-    uint8_t tag = estoc_der_peek(r);
-    size_t years = tag == ESTOC_DER_GENERALIZED_TIME ? 2 : 1; /* pairs of digits */
-    estoc_slice v =
-        estoc_der_expect(r, years == 2 ? ESTOC_DER_GENERALIZED_TIME : ESTOC_DER_UTC_TIME);
-    uint8_t pair[7] = {0};
-    bool good = v.len == 2 * (years + 5) + 1 && v.ptr[v.len - 1] == 'Z';
-    for (size_t i = 0; good && i + 1 < v.len; i++) {
-        unsigned digit = v.ptr[i] - (unsigned)'0';
+    bool utc = estoc_der_peek(r) != ESTOC_DER_GENERALIZED_TIME;
+    size_t left_out = utc ? 2 : 0; /* digits of the century */
+    estoc_slice v = estoc_der_expect(r, utc ? ESTOC_DER_UTC_TIME : ESTOC_DER_GENERALIZED_TIME);
+    uint8_t t[7] = {0}; /* pairs of digits */
+    bool good = v.len == 15 - left_out && v.ptr[v.len - 1] == 'Z';
+    for (size_t i = left_out; good && i < 14; i++) {
+        unsigned digit = v.ptr[i - left_out] - (unsigned)'0';
         good = digit <= 9;
-        pair[i / 2] = (uint8_t)(pair[i / 2] * 10 + digit);
+        t[i / 2] = (uint8_t)(t[i / 2] * 10 + digit);
     }
-    const uint8_t *t = pair + years - 1; /* t[0]: the last two digits of the year */
-    uint32_t year = years == 2 ? pair[0] * 100u + t[0] : t[0] + (t[0] < 50 ? 2000u : 1900u);
-    if (!good || !date_good(year, t[1], t[2]) || t[3] > 23 || t[4] > 59 || t[5] > 59) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+    if (utc) {
+        t[0] = t[1] < 50 ? 20 : 19;
+    }
+    uint32_t year = t[0] * 100u + t[1];
+    if (!good || !date_good(year, t[2], t[3]) || t[4] > 23 || t[5] > 59 || t[6] > 59) {
+        estoc_reader_malformed(r);
         return 0;
     }
-    int32_t days = (int32_t)(days_from_date(year, t[1], t[2]) - EPOCH);
-    return (int64_t)days * 86400 + (t[3] * 60 + t[4]) * 60 + t[5];
+    int32_t days = (int32_t)(days_from_date(year, t[2], t[3]) - EPOCH);
+    return (int64_t)days * 86400 + (t[4] * 60 + t[5]) * 60 + t[6];
 }
 
 /* ---- writing ---- */

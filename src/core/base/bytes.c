@@ -62,6 +62,11 @@ void estoc_reader_fail(estoc_reader *r, estoc_err err)
     r->rest = (estoc_slice){NULL, 0};
 }
 
+void estoc_reader_malformed(estoc_reader *r)
+{
+    estoc_reader_fail(r, ESTOC_E_MALFORMED);
+}
+
 /* NULL if there are not so many. */
 static const uint8_t *take(estoc_reader *r, size_t len)
 {

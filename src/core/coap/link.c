@@ -53,7 +53,7 @@ static estoc_slice take_quoted(estoc_reader *r)
     }
     estoc_slice value = estoc_read_bytes(r, n);
     if (!skip(r, '"')) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     return value;
 }
@@ -76,7 +76,7 @@ static bool next_attribute(estoc_reader *r, estoc_slice *name, estoc_slice *valu
         }
     }
     if (empty) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     return r->err == ESTOC_OK;
 }
@@ -109,7 +109,7 @@ bool estoc_link_next(estoc_reader *r, estoc_link *link)
     l.attributes.len -= r->rest.len;
     bool last = r->rest.len == 0;
     if (!target || (!last && (!skip(r, ',') || r->rest.len == 0))) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     if (r->err != ESTOC_OK) {
         return false;

@@ -54,7 +54,7 @@ static uint32_t read_extended(estoc_reader *r, unsigned nibble)
     case 14:
         return estoc_read_u16(r) + 269u;
     case 15:
-        estoc_reader_fail(r, ESTOC_E_MALFORMED); /* row 69 */
+        estoc_reader_malformed(r); /* row 69 */
         return 0;
     default:
         return nibble;
@@ -68,7 +68,7 @@ static estoc_slice read_option(estoc_reader *r, uint32_t *number)
     *number += read_extended(r, head >> 4);
     uint32_t len = read_extended(r, head & 0x0f);
     if (*number > NUMBER_MAX) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     return estoc_read_bytes(r, r->err == ESTOC_OK ? len : 0);
 }
@@ -92,12 +92,12 @@ estoc_err estoc_coap_parse(estoc_coap_msg *msg, estoc_slice dg)
     uint8_t code = estoc_read_u8(&r);
     uint16_t mid = estoc_read_u16(&r);
     if (r.err == ESTOC_OK && !header_ok(first, code, r.rest.len)) {
-        estoc_reader_fail(&r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(&r);
     }
     estoc_slice token = estoc_read_bytes(&r, first & 0x0f);
     estoc_slice options = read_options(&r);
     if (r.rest.len == 1) { /* the marker alone: section 3, "MUST be processed as a format error" */
-        estoc_reader_fail(&r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(&r);
     }
     if (r.err != ESTOC_OK) {
         return r.err;
@@ -119,11 +119,6 @@ size_t estoc_coap_empty(uint8_t out[4], uint8_t type, uint16_t mid)
     out[2] = (uint8_t)(mid >> 8);
     out[3] = (uint8_t)mid;
     return 4;
-}
-
-estoc_coap_opts estoc_coap_opts_of(estoc_slice options)
-{
-    return (estoc_coap_opts){options, 0};
 }
 
 bool estoc_coap_opts_next(estoc_coap_opts *it, estoc_coap_opt *opt)

@@ -13,14 +13,14 @@
 
 /** A request taken apart. Slices point into its datagram. */
 typedef struct estoc_incoming {
+    bool key_fits;
+    bool again;    /* a duplicate whose reply is not kept any more */
+    uint8_t fault; /* the code it must be answered with; 0: none */
+    const char *why;
+    uint32_t size1;
     struct estoc_asked asked;
     estoc_request req; /* its body: the payload */
     struct estoc_request_key key;
-    bool key_fits;
-    bool again; /* a duplicate whose reply is not kept any more */
-    uint32_t size1;
-    uint8_t fault; /* the code it must be answered with; 0: none */
-    const char *why;
 } estoc_incoming;
 
 /* ------------------------------------------------------------------------- responder_request.c */

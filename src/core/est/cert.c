@@ -18,7 +18,7 @@ static uint32_t read_version(estoc_reader *r)
     uint32_t v = estoc_der_u32(&in);
     estoc_der_leave(r, &in);
     if (v < 1 || v > 2) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     return v + 1;
 }
@@ -28,7 +28,7 @@ static estoc_slice read_serial(estoc_reader *r)
 {
     estoc_slice v = estoc_der_integer(r);
     if (v.len > SERIAL_MAX || (v.len > 0 && (v.ptr[0] & 0x80) != 0)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     return v;
 }
@@ -58,7 +58,7 @@ static void skip_unique_ids(estoc_reader *r)
         if (estoc_der_peek(r) == ESTOC_DER_CONTEXT(n)) {
             estoc_slice bits = estoc_der_expect(r, ESTOC_DER_CONTEXT(n));
             if (!r->err && (bits.len == 0 || bits.ptr[0] > 7)) {
-                estoc_reader_fail(r, ESTOC_E_MALFORMED);
+                estoc_reader_malformed(r);
             }
         }
     }
@@ -81,12 +81,12 @@ static void take_alt_name(estoc_cert *cert, estoc_reader *r)
     for (; estoc_der_more(&in, &el); n++) {
         unsigned choice = el.tag & 0x1fu;
         if (el.tag >> 6 != 2 || choice > 8 || (el.tag >> 5 & 1u) != (constructed >> choice & 1u)) {
-            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+            estoc_reader_malformed(&in);
         }
     }
     estoc_der_leave(r, &in);
     if (n == 0) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
 }
 
@@ -147,14 +147,14 @@ static void read_extensions(estoc_reader *r, estoc_cert *cert)
         if (n == EXTENSIONS_MAX) {
             estoc_reader_fail(&in, ESTOC_E_LIMIT);
         } else if (estoc_der_oid_before(list, ext.oid)) {
-            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+            estoc_reader_malformed(&in);
         } else {
             take_known(cert, &ext, &in);
         }
     }
     estoc_der_leave(r, &in);
     if (n == 0) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
 }
 
@@ -176,7 +176,7 @@ static void read_tbs(estoc_reader *r, estoc_cert *cert, estoc_slice *alg)
         read_extensions(r, cert);
     }
     if (estoc_name_is_empty(cert->issuer)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
 }
 

@@ -12,14 +12,14 @@ static void expect_oid(estoc_reader *r, const uint8_t oid[9])
 {
     estoc_slice got = estoc_der_expect(r, ESTOC_DER_OID);
     if (!estoc_slice_eq(got, estoc_slice_of(oid, 9))) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
 }
 
 static void expect_empty_set(estoc_reader *r)
 {
     if (estoc_der_expect(r, ESTOC_DER_SET).len > 0) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
 }
 
@@ -31,7 +31,7 @@ static bool next_sequence(estoc_reader *r, estoc_slice *whole)
         return false;
     }
     if (el.tag != ESTOC_DER_SEQUENCE) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     *whole = el.whole;
     return !r->err;
@@ -51,7 +51,7 @@ static void read_certs(estoc_reader *r, estoc_slice *certs, size_t room, size_t 
     }
     estoc_der_leave(r, &in);
     if (*n == 0) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
 }
 
@@ -69,7 +69,7 @@ static void skip_crls(estoc_reader *r)
 static void read_signed_data(estoc_reader *r, estoc_slice *certs, size_t room, size_t *n)
 {
     if (estoc_der_u32(r) != 1) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     expect_empty_set(r); /* digestAlgorithms */
     estoc_reader content = estoc_der_enter(r, ESTOC_DER_SEQUENCE);

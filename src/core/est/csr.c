@@ -99,12 +99,12 @@ bool estoc_ext_next(estoc_reader *r, estoc_ext *ext)
     if (estoc_der_peek(&in) == ESTOC_DER_BOOLEAN) {
         ext->critical = estoc_der_bool(&in);
         if (!ext->critical) { /* the default is not written. X.690 section 11.5 */
-            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+            estoc_reader_malformed(&in);
         }
     }
     ext->value = estoc_der_expect(&in, ESTOC_DER_OCTET_STRING);
     if (el.tag != ESTOC_DER_SEQUENCE || estoc_reader_end(&in)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
         memset(ext, 0, sizeof *ext);
     }
     return !r->err;

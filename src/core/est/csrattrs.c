@@ -33,7 +33,7 @@ bool estoc_csrattrs_next(estoc_reader *r, estoc_csrattr *attr)
         attr->oid = estoc_der_oid(&in);
         attr->values = estoc_der_expect(&in, ESTOC_DER_SET);
         if (!values_good(attr->values)) {
-            estoc_reader_fail(&in, ESTOC_E_MALFORMED);
+            estoc_reader_malformed(&in);
         }
         estoc_der_leave(r, &in);
     } else {

@@ -13,7 +13,7 @@ static uint32_t read_head(estoc_reader *r, unsigned major)
     uint8_t initial = estoc_read_u8(r);
     unsigned info = initial & 0x1fu;
     if (!r->err && (initial >> 5 != major || info > DEFINITE_MAX)) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     if (info < 24) {
         return info;
@@ -27,7 +27,7 @@ static void read_part(estoc_reader *r, estoc_part *part)
 {
     uint32_t format = read_head(r, CBOR_UINT);
     if (format > UINT16_MAX) {
-        estoc_reader_fail(r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(r);
     }
     *part = (estoc_part){.format = (uint16_t)format};
     part->absent = estoc_reader_left(r) > 0 && r->rest.ptr[0] == CBOR_NULL;
@@ -45,7 +45,7 @@ estoc_err estoc_multipart_parse(estoc_slice cbor, estoc_part *parts, size_t *n)
     estoc_reader r = estoc_reader_of(cbor);
     uint32_t items = read_head(&r, CBOR_ARRAY);
     if (items % 2 != 0) {
-        estoc_reader_fail(&r, ESTOC_E_MALFORMED);
+        estoc_reader_malformed(&r);
     }
     if (items > estoc_reader_left(&r)) { /* each is a byte at least */
         estoc_reader_fail(&r, ESTOC_E_TRUNCATED);

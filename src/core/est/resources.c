@@ -10,14 +10,15 @@
 #define GET   ESTOC_COAP_GET, ESTOC_FORMAT_NONE
 #define POST  ESTOC_COAP_POST, ESTOC_FORMAT_PKCS10
 #define CERTS {ESTOC_FORMAT_CERTS, ESTOC_FORMAT_CERT}
+#define NAMES(name) &("ace.est." name)[8], "ace.est." name /* the same string */
 #define ONLY(format) {(format), ESTOC_FORMAT_NONE}
 static const estoc_resource resources[ESTOC_RESOURCES] = {
-    {ESTOC_OP_CRTS, "crts", "ace.est.crts", "281 287", GET,  CERTS},
-    {ESTOC_OP_SEN,  "sen",  "ace.est.sen",  "281 287", POST, CERTS},
-    {ESTOC_OP_SREN, "sren", "ace.est.sren", "281 287", POST, CERTS},
-    {ESTOC_OP_ATT,  "att",  "ace.est.att",  "285",     GET,  ONLY(ESTOC_FORMAT_CSRATTRS)},
-    {ESTOC_OP_SKG,  "skg",  "ace.est.skg",  "62",      POST, ONLY(ESTOC_FORMAT_MULTIPART)},
-    {ESTOC_OP_SKC,  "skc",  "ace.est.skc",  "62",      POST, ONLY(ESTOC_FORMAT_MULTIPART)},
+    {ESTOC_OP_CRTS, NAMES("crts"), "281 287", GET,  CERTS},
+    {ESTOC_OP_SEN, NAMES("sen"), "281 287", POST, CERTS},
+    {ESTOC_OP_SREN, NAMES("sren"), "281 287", POST, CERTS},
+    {ESTOC_OP_ATT, NAMES("att"), "285",     GET,  ONLY(ESTOC_FORMAT_CSRATTRS)},
+    {ESTOC_OP_SKG, NAMES("skg"), "62",      POST, ONLY(ESTOC_FORMAT_MULTIPART)},
+    {ESTOC_OP_SKC, NAMES("skc"), "62",      POST, ONLY(ESTOC_FORMAT_MULTIPART)},
 };
 /* clang-format on */
 
