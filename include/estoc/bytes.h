@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <estoc/err.h>
 
@@ -44,7 +45,14 @@ static inline estoc_slice estoc_slice_of(const void *ptr, size_t len)
     return (estoc_slice){(const uint8_t *)ptr, len};
 }
 /** The bytes of a C string, without its NUL. */
-estoc_slice estoc_slice_str(const char *s);
+static inline estoc_slice estoc_slice_str(const char *s)
+{
+#if defined(__GNUC__) /* of a literal it is a constant then, freestanding or not */
+    return estoc_slice_of(s, __builtin_strlen(s));
+#else
+    return estoc_slice_of(s, strlen(s));
+#endif
+}
 bool estoc_bytes_eq(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
 static inline bool estoc_slice_eq(estoc_slice a, estoc_slice b)
 {

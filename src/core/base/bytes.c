@@ -3,11 +3,6 @@
 
 #include <estoc/bytes.h>
 
-estoc_slice estoc_slice_str(const char *s)
-{
-    return (estoc_slice){(const uint8_t *)s, strlen(s)};
-}
-
 bool estoc_bytes_eq(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
     return a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);

@@ -34,7 +34,12 @@ static estoc_slice take(estoc_reader *r, const char *stop)
 
 static bool skip(estoc_reader *r, char c)
 {
-    return r->rest.len > 0 && r->rest.ptr[0] == (uint8_t)c && estoc_read_bytes(r, 1).len == 1;
+    bool there = r->rest.len > 0 && r->rest.ptr[0] == (uint8_t)c;
+    if (there) {
+        r->rest.ptr++;
+        r->rest.len--;
+    }
+    return there;
 }
 
 /* A quoted-string of RFC 2616 section 2.2 behind its first quote; pairs keep their backslash. */

@@ -71,19 +71,20 @@ static bool value_good(const estoc_der *el)
     return !r.err;
 }
 
-/* The inside of a SET OF: DER, in order, no element twice. */
-static bool set_good(estoc_slice set, size_t *n)
+/* How many elements the inside of a SET OF has; -1 if they are not in order, or one stands twice. */
+static int set_count(estoc_slice set)
 {
     estoc_reader r = estoc_reader_of(set);
-    estoc_der el, last = {0};
-    *n = 0;
-    while (estoc_der_more(&r, &el)) {
-        if (!value_good(&el) || ((*n)++ > 0 && !comes_before(last.whole, el.whole))) {
-            return false;
+    estoc_slice last = {NULL, 0};
+    estoc_der el;
+    int n = 0;
+    for (; estoc_der_more(&r, &el); n++) {
+        if (!value_good(&el) || (n > 0 && !comes_before(last, el.whole))) {
+            return -1;
         }
-        last = el;
+        last = el.whole;
     }
-    return !r.err;
+    return r.err ? -1 : n;
 }
 
 bool estoc_ext_next(estoc_reader *r, estoc_ext *ext)
@@ -167,101 +168,92 @@ bool estoc_san_good(estoc_slice der)
     return good && !r.err;
 }
 
-/* The one value of an attribute that has one. */
-static bool only_value(estoc_slice values, estoc_der *el)
-{
-    estoc_reader r = estoc_reader_of(values);
-    estoc_der_next(&r, el);
-    return !estoc_reader_end(&r);
-}
-
 /* RFC 2985 section 5.4.2 */
-static estoc_err take_extensions(estoc_csr *csr, estoc_slice values)
+static void take_extensions(estoc_csr *csr, estoc_reader *values)
 {
-    estoc_der list;
-    if (!only_value(values, &list) || list.tag != ESTOC_DER_SEQUENCE) {
-        return ESTOC_E_MALFORMED;
-    }
-    estoc_reader r = estoc_reader_of(list.value);
+    csr->extensions = values->rest;
+    estoc_reader r = estoc_der_enter(values, ESTOC_DER_SEQUENCE);
+    estoc_slice list = r.rest;
     estoc_ext ext;
     size_t n = 0;
-    while (estoc_ext_next(&r, &ext)) {
+    for (; estoc_ext_next(&r, &ext); n++) {
         bool san = estoc_slice_eq(ext.oid, SLICE(subject_alt_name));
-        if (++n > EXTENSIONS_MAX) {
-            return ESTOC_E_LIMIT;
-        }
-        if (estoc_der_oid_before(list.value, ext.oid) || (san && !estoc_san_good(ext.value))) {
-            return ESTOC_E_MALFORMED;
-        }
-        if (san) {
+        if (n == EXTENSIONS_MAX) {
+            estoc_reader_fail(&r, ESTOC_E_LIMIT);
+        } else if (estoc_der_oid_before(list, ext.oid) || (san && !estoc_san_good(ext.value))) {
+            estoc_reader_malformed(&r);
+        } else if (san) {
             csr->san = ext.value;
         }
     }
-    csr->extensions = list.whole;
-    return r.err || n == 0 ? ESTOC_E_MALFORMED : ESTOC_OK;
+    estoc_der_leave(values, &r);
+    if (n == 0) {
+        estoc_reader_malformed(values);
+    }
 }
 
 /* RFC 2985 section 5.4.1. Its characters are compared, never shown: they are not checked. */
-static estoc_err take_password(estoc_csr *csr, estoc_slice values)
+static void take_password(estoc_csr *csr, estoc_reader *values)
 {
-    estoc_der text;
-    if (!only_value(values, &text) || text.value.len == 0 ||
-        (text.tag != ESTOC_DER_UTF8_STRING && text.tag != ESTOC_DER_PRINTABLE_STRING)) {
-        return ESTOC_E_MALFORMED;
-    }
-    csr->challenge_password = text.value;
+    bool utf8 = estoc_der_peek(values) == ESTOC_DER_UTF8_STRING;
+    estoc_slice text =
+        estoc_der_expect(values, utf8 ? ESTOC_DER_UTF8_STRING : ESTOC_DER_PRINTABLE_STRING);
+    csr->challenge_password = text;
     csr->has_challenge_password = true;
-    return text.value.len > PASSWORD_MAX ? ESTOC_E_LIMIT : ESTOC_OK;
+    if (text.len == 0) {
+        estoc_reader_malformed(values);
+    } else if (text.len > PASSWORD_MAX) {
+        estoc_reader_fail(values, ESTOC_E_LIMIT);
+    }
 }
 
-static estoc_err take_attribute(estoc_csr *csr, estoc_reader in)
+static void take_attribute(estoc_csr *csr, estoc_reader *list)
 {
+    estoc_reader in = estoc_der_enter(list, ESTOC_DER_SEQUENCE);
     estoc_slice type = estoc_der_oid(&in);
-    estoc_slice values = estoc_der_expect(&in, ESTOC_DER_SET);
-    size_t n = 0;
-    if (estoc_reader_end(&in) || !set_good(values, &n) || n == 0 ||
-        estoc_der_oid_before(csr->attributes, type)) {
-        return ESTOC_E_MALFORMED;
+    estoc_reader values = estoc_der_enter(&in, ESTOC_DER_SET);
+    if (set_count(values.rest) <= 0 || estoc_der_oid_before(csr->attributes, type)) {
+        estoc_reader_malformed(&in);
+    } else if (estoc_slice_eq(type, SLICE(extension_request))) {
+        take_extensions(csr, &values);
+        estoc_der_leave(&in, &values);
+    } else if (estoc_slice_eq(type, SLICE(challenge_password))) {
+        take_password(csr, &values);
+        estoc_der_leave(&in, &values);
     }
-    if (estoc_slice_eq(type, SLICE(extension_request))) {
-        return take_extensions(csr, values);
-    }
-    if (estoc_slice_eq(type, SLICE(challenge_password))) {
-        return take_password(csr, values);
-    }
-    return ESTOC_OK;
+    estoc_der_leave(list, &in);
 }
 
 static estoc_err parse_attributes(estoc_csr *csr)
 {
-    size_t n = 0;
-    if (!set_good(csr->attributes, &n)) {
+    estoc_reader r = estoc_reader_of(csr->attributes);
+    int n = set_count(r.rest);
+    if (n < 0) {
         return ESTOC_E_MALFORMED;
     }
     if (n > ATTRIBUTES_MAX) {
         return ESTOC_E_LIMIT;
     }
-    estoc_reader r = estoc_reader_of(csr->attributes);
-    estoc_err err = ESTOC_OK;
-    while (!err && estoc_reader_left(&r) > 0) {
-        err = take_attribute(csr, estoc_der_enter(&r, ESTOC_DER_SEQUENCE));
+    while (estoc_reader_left(&r) > 0) {
+        take_attribute(csr, &r);
     }
-    return err;
+    return r.err;
 }
 
 /* AlgorithmIdentifier and BIT STRING, whatever they say. */
 static bool spki_shaped(estoc_slice der)
 {
-    estoc_reader outer = estoc_reader_of(der);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    estoc_reader algorithm = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
-    estoc_der parameters;
-    estoc_der_oid(&algorithm);
-    if (estoc_der_peek(&algorithm) != 0) {
-        estoc_der_next(&algorithm, &parameters);
+    estoc_reader r;
+    if (estoc_der_begin(der, &r)) {
+        return false;
     }
+    estoc_der parameters;
+    estoc_reader algorithm = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
+    estoc_der_oid(&algorithm);
+    estoc_der_more(&algorithm, &parameters);
+    estoc_der_leave(&r, &algorithm);
     estoc_der_expect(&r, ESTOC_DER_BIT_STRING);
-    return !estoc_reader_end(&algorithm) && !estoc_reader_end(&r);
+    return !estoc_reader_end(&r);
 }
 
 static estoc_err take_spki(estoc_csr *csr, estoc_slice der, bool keyless)
@@ -275,24 +267,24 @@ static estoc_err take_spki(estoc_csr *csr, estoc_slice der, bool keyless)
 }
 
 /* RFC 2986 section 4.1 */
-static estoc_err parse_info(estoc_csr *csr, estoc_reader in, bool keyless)
+static estoc_err parse_info(estoc_csr *csr, bool keyless)
 {
-    estoc_der subject, spki;
-    bool v1 = estoc_der_u32(&in) == 0;
-    estoc_der_next(&in, &subject);
-    estoc_der_next(&in, &spki);
+    estoc_reader in;
+    estoc_err err = estoc_der_begin(csr->info, &in);
+    uint32_t version = estoc_der_u32(&in);
+    csr->subject = estoc_der_whole(&in, ESTOC_DER_SEQUENCE);
+    estoc_slice spki = estoc_der_whole(&in, ESTOC_DER_SEQUENCE);
     csr->attributes = estoc_der_expect(&in, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
-    if (estoc_reader_end(&in) || !v1) {
+    if (estoc_reader_end(&in) || version != 0) {
         return ESTOC_E_MALFORMED;
     }
-    csr->subject = subject.whole;
-    estoc_err err = estoc_name_check(subject.whole);
-    err = err ? err : take_spki(csr, spki.whole, keyless);
+    err = estoc_name_check(csr->subject);
+    err = err ? err : take_spki(csr, spki, keyless);
     return err ? err : parse_attributes(csr);
 }
 
-/* RFC 2986 section 4.2. The outer SEQUENCE must be all there, and nothing behind it: what ends
- * too early or too late within it is malformed. */
+/* RFC 2986 section 4.2. The outer SEQUENCE must be all there, and nothing behind it: what ends too early
+ * or too late within it is malformed. */
 static estoc_err parse(estoc_csr *csr, estoc_slice der, bool keyless)
 {
     estoc_reader r;
@@ -300,16 +292,14 @@ static estoc_err parse(estoc_csr *csr, estoc_slice der, bool keyless)
     if (err) {
         return err;
     }
-    estoc_der info, algorithm;
-    estoc_der_next(&r, &info);
-    estoc_der_next(&r, &algorithm);
+    csr->info = estoc_der_whole(&r, ESTOC_DER_SEQUENCE);
+    estoc_slice algorithm = estoc_der_whole(&r, ESTOC_DER_SEQUENCE);
     csr->signature = estoc_der_bits(&r);
-    if (estoc_reader_end(&r) || info.tag != ESTOC_DER_SEQUENCE) {
+    if (estoc_reader_end(&r)) {
         return ESTOC_E_MALFORMED;
     }
-    csr->info = info.whole;
-    err = parse_info(csr, estoc_reader_of(info.value), keyless);
-    err = err ? err : estoc_sig_alg_parse(algorithm.whole, &csr->sig);
+    err = parse_info(csr, keyless);
+    err = err ? err : estoc_sig_alg_parse(algorithm, &csr->sig);
     if (!err && !keyless && !estoc_sig_fits_key(csr->sig, csr->spki.kind)) {
         err = ESTOC_E_UNSUPPORTED;
     }
@@ -338,36 +328,27 @@ estoc_err estoc_csr_parse_keyless(estoc_csr *csr, estoc_slice der)
 
 /* ---- building ---- */
 
-static void reverse(uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len / 2; i++) {
-        uint8_t byte = p[i];
-        p[i] = p[len - 1 - i];
-        p[len - 1 - i] = byte;
-    }
-}
-
 /* Insertion sort of the inside of a SET OF, in place. False if it is not DER. */
 static bool sort_set(uint8_t *set, size_t len)
 {
     estoc_reader r = estoc_reader_of(estoc_slice_of(set, len));
     estoc_der el, earlier;
-    while (estoc_reader_left(&r) > 0) {
-        size_t from = len - estoc_reader_left(&r);
-        if (!estoc_der_next(&r, &el)) {
-            return false;
+    while (estoc_der_more(&r, &el)) {
+        size_t n = el.whole.len;
+        size_t to = (size_t)(el.whole.ptr - set);
+        estoc_reader sorted = estoc_reader_of(estoc_slice_of(set, to));
+        size_t behind = to; /* bytes of what it comes before */
+        while (estoc_der_more(&sorted, &earlier) && comes_before(earlier.whole, el.whole)) {
+            behind -= earlier.whole.len;
         }
-        estoc_reader sorted = estoc_reader_of(estoc_slice_of(set, from));
-        size_t to = 0;
-        while (to < from && estoc_der_next(&sorted, &earlier) &&
-               comes_before(earlier.whole, el.whole)) {
-            to += earlier.whole.len;
+        to -= behind;
+        for (; behind > 0 && n > 0; n--, to++) { /* byte by byte: there is no room beside it */
+            uint8_t byte = set[to + behind];
+            memmove(set + to + 1, set + to, behind);
+            set[to] = byte;
         }
-        reverse(set + to, from - to);
-        reverse(set + from, el.whole.len);
-        reverse(set + to, from - to + el.whole.len);
     }
-    return true;
+    return !r.err;
 }
 
 static void put_attribute(estoc_writer *w, estoc_slice type, uint8_t tag, estoc_slice value)
