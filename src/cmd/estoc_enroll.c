@@ -23,7 +23,9 @@ struct run {
     estoc_key *given;      /* of --new-key, until it is `key` */
     estoc_key *key;        /* new, or NULL with --same-key */
     estoc_blob csr;
-    uint32_t ask_s; /* when the server says later: for so long */
+    estoc_key_kind kind;
+    uint32_t rsa_bits; /* 0: any */
+    uint32_t ask_s;    /* when the server says later: for so long */
     estoc_plan plan;
 };
 
@@ -76,7 +78,38 @@ static int take_anchors(struct run *r)
 
 /* ---- /att and the request ---- */
 
-static int choose_key_kind(struct run *r, estoc_key_kind *kind)
+/* The key that is asked for, else one like the present one, else P-256. */
+static int choose_key_kind(struct run *r, const estoc_wishes *wishes)
+{
+    static const estoc_key_kind by_sig[] = {[ESTOC_SIG_ECDSA_SHA256] = ESTOC_KEY_P256,
+                                            [ESTOC_SIG_ECDSA_SHA384] = ESTOC_KEY_P384,
+                                            [ESTOC_SIG_RSA_SHA256] = ESTOC_KEY_RSA};
+    if (wishes->unsupported_key || wishes->unsupported_sig ||
+        (wishes->rsa_bits != 0 &&
+         (wishes->rsa_bits < ESTOC_RSA_MIN_BITS || wishes->rsa_bits > ESTOC_RSA_MAX_BITS))) {
+        return local(r, r->opt->uri,
+                     "the server asks for a kind of key or signature that is not made here; "
+                     "make the request yourself (estoc att, estoc sen --csr)");
+    }
+    r->kind = wishes->key;
+    r->rsa_bits = wishes->rsa_bits;
+    if (r->kind == ESTOC_KEY_UNKNOWN && wishes->sig != ESTOC_SIG_UNKNOWN) {
+        r->kind = by_sig[wishes->sig];
+    }
+    if (r->kind == ESTOC_KEY_UNKNOWN) {
+        bool keep = r->renew && r->id.key != NULL;
+        r->kind = keep ? estoc_key_kind_of(r->id.key) : ESTOC_KEY_P256;
+    }
+    if (wishes->sig != ESTOC_SIG_UNKNOWN && by_sig[wishes->sig] != r->kind) {
+        return local(r, r->opt->uri,
+                     "the server asks for a signature that the key it asks for does not make here; "
+                     "make the request yourself (estoc att, estoc sen --csr)");
+    }
+    return ESTOC_EXIT_DONE;
+}
+
+/* E3 */
+static int honour(struct run *r)
 {
     uint16_t format;
     estoc_wishes wishes;
@@ -91,21 +124,12 @@ static int choose_key_kind(struct run *r, estoc_key_kind *kind)
     if (attributes.len > 0) {
         estoc_talk_remember(r->talk);
     }
-    if (wishes.unsupported_key) {
-        return local(r, r->opt->uri,
-                     "the server asks for a kind of key that is not made here; "
-                     "make the request yourself (estoc att, estoc sen --csr)");
-    }
     if (wishes.challenge_password) {
         (void)estoc_say(r->opt->command, 0,
                         "note: the server asks for a challengePassword; sent without");
     }
-    *kind = wishes.key;
-    if (*kind == ESTOC_KEY_UNKNOWN) {
-        bool keep = r->renew && r->id.key != NULL;
-        *kind = keep ? estoc_key_kind_of(r->id.key) : ESTOC_KEY_P256;
-    }
-    return ESTOC_EXIT_DONE;
+    int code = choose_key_kind(r, &wishes);
+    return code ? code : estoc_plan_honour(&r->plan, r->opt, &wishes);
 }
 
 static bool keep_pending(struct run *r, estoc_key *key, estoc_blob csr, bool fits)
@@ -121,7 +145,7 @@ static bool keep_pending(struct run *r, estoc_key *key, estoc_blob csr, bool fit
 }
 
 /* The request of an earlier run, if it says what this one would: the server may know it already. */
-static bool take_pending(struct run *r, estoc_key_kind kind)
+static bool take_pending(struct run *r)
 {
     estoc_key *key = NULL;
     estoc_blob csr;
@@ -134,12 +158,12 @@ static bool take_pending(struct run *r, estoc_key_kind kind)
         return keep_pending(r, key, csr, fits);
     }
     bool present = r->id.chain.n > 0 && estoc_key_matches(key, estoc_blob_slice(r->id.chain.at[0]));
-    bool fits = present == r->opt->same_key && estoc_key_kind_of(key) == kind &&
+    bool fits = present == r->opt->same_key && estoc_key_kind_of(key) == r->kind &&
                 estoc_request_same(estoc_blob_slice(csr), &r->plan.request, key);
     return keep_pending(r, key, csr, fits);
 }
 
-static estoc_err make_request(struct run *r, estoc_key_kind kind)
+static estoc_err make_request(struct run *r)
 {
     uint8_t der[ESTOC_CSR_MAX];
     size_t len = 0;
@@ -148,7 +172,8 @@ static estoc_err make_request(struct run *r, estoc_key_kind kind)
         r->key = r->given;
         r->given = NULL;
     } else if (!r->opt->same_key) {
-        err = estoc_key_generate(kind, &r->key);
+        err = r->rsa_bits != 0 ? estoc_key_generate_rsa(r->rsa_bits, &r->key)
+                               : estoc_key_generate(r->kind, &r->key);
     }
     err =
         err ? err
@@ -160,13 +185,12 @@ static estoc_err make_request(struct run *r, estoc_key_kind kind)
 static int give_request(struct run *r)
 {
     estoc_why why = {""};
-    estoc_key_kind kind = ESTOC_KEY_P256;
-    int code = choose_key_kind(r, &kind);
+    int code = honour(r);
     if (code) {
         return code;
     }
-    if (!take_pending(r, kind)) {
-        estoc_err err = make_request(r, kind);
+    if (!take_pending(r)) {
+        estoc_err err = make_request(r);
         if (err) {
             return local(r, "the request cannot be made", estoc_err_text(err));
         }

@@ -10,6 +10,7 @@
 #include "credential.h"
 #include "estoc.h"
 #include "output.h"
+#include "template.h"
 #include "text.h"
 
 /* What went over the wire, for those who want to see it: the result itself is on stdout. */
@@ -46,6 +47,11 @@ static int crts_answer(estoc_talk *t)
     return err ? estoc_talk_fail(t, err, "") : estoc_put_certs(t, certs, n);
 }
 
+static void json_line(void *ctx, const char *text)
+{
+    cJSON_AddItemToArray(ctx, cJSON_CreateString(text));
+}
+
 static cJSON *json_attribute(const estoc_csrattr *attr)
 {
     char text[256];
@@ -59,6 +65,10 @@ static cJSON *json_attribute(const estoc_csrattr *attr)
     cJSON *values = cJSON_AddArrayToObject(json, "values");
     estoc_reader r = estoc_reader_of(attr->values);
     estoc_der el;
+    if (estoc_slice_eq(attr->oid, ESTOC_OID_TEMPLATE)) {
+        estoc_template_lines(attr->values, json_line, values);
+        return json;
+    }
     while (estoc_der_peek(&r) != 0 && estoc_der_next(&r, &el)) {
         cJSON_AddItemToArray(values,
                              cJSON_CreateString(estoc_value_text(el.whole, text, sizeof text)));

@@ -1,57 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "request.h"
-
-/* The [n] of GeneralName.                                              RFC 5280 section 4.2.1.6 */
-enum { NAME_EMAIL = 1, NAME_DNS = 2, NAME_URI = 6, NAME_IP = 7 };
+#include "text.h"
 
 static const uint8_t san_oid[] = {0x55, 0x1d, 0x11};
-
-static bool put_address(estoc_writer *w, const char *text)
-{
-    uint8_t address[16];
-    size_t len = 0;
-    if (inet_pton(AF_INET, text, address) == 1) {
-        len = 4;
-    } else if (inet_pton(AF_INET6, text, address) == 1) {
-        len = 16;
-    }
-    if (len > 0) {
-        estoc_der_put(w, ESTOC_DER_CONTEXT(NAME_IP), estoc_slice_of(address, len));
-    }
-    return len > 0;
-}
-
-/* IA5String: anything else would be refused, or worse, understood differently. */
-static bool put_text(estoc_writer *w, uint8_t kind, const char *text)
-{
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f) {
-            return false;
-        }
-    }
-    estoc_der_put(w, ESTOC_DER_CONTEXT(kind), estoc_slice_of(text, len));
-    return len > 0;
-}
-
-static bool put_name(estoc_writer *w, const char *name)
-{
-    static const struct {
-        const char *prefix;
-        uint8_t kind;
-    } kinds[] = {{"dns:", NAME_DNS}, {"ip:", NAME_IP}, {"uri:", NAME_URI}, {"email:", NAME_EMAIL}};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        size_t len = strlen(kinds[i].prefix);
-        if (strncmp(name, kinds[i].prefix, len) == 0) {
-            return kinds[i].kind == NAME_IP ? put_address(w, name + len)
-                                            : put_text(w, kinds[i].kind, name + len);
-        }
-    }
-    return put_address(w, name) || put_text(w, NAME_DNS, name);
-}
 
 estoc_err estoc_san_build(const char *const *names, size_t n, estoc_buf out, size_t *len,
                           estoc_why *why)
@@ -63,7 +16,7 @@ estoc_err estoc_san_build(const char *const *names, size_t n, estoc_buf out, siz
     estoc_writer w = estoc_writer_of(out);
     size_t mark = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
     for (size_t i = 0; i < n; i++) {
-        if (!put_name(&w, names[i])) {
+        if (!estoc_san_put(&w, names[i], false)) {
             estoc_why_set(why, "--san %s: write dns:NAME, ip:ADDRESS, uri:URI or email:ADDRESS",
                           names[i]);
             return ESTOC_E_CONFIG;
@@ -73,22 +26,25 @@ estoc_err estoc_san_build(const char *const *names, size_t n, estoc_buf out, siz
     return estoc_writer_end(&w, len);
 }
 
-/* Extensions with subjectAltName alone; critical where there is no subject. RFC 5280 4.2.1.6 */
+/* subjectAltName, critical where there is no subject (RFC 5280 section 4.2.1.6), and the others. */
 static estoc_err build_extensions(const estoc_request_plan *plan, estoc_buf out, size_t *len)
 {
     *len = 0;
-    if (plan->san.len == 0) {
+    if (plan->san.len + plan->extensions.len == 0) {
         return ESTOC_OK;
     }
     estoc_writer w = estoc_writer_of(out);
     size_t list = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
-    size_t ext = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
-    estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_of(san_oid, sizeof san_oid));
-    if (estoc_name_is_empty(plan->subject)) {
-        estoc_der_put_bool(&w, true);
+    if (plan->san.len > 0) {
+        size_t ext = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+        estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_of(san_oid, sizeof san_oid));
+        if (plan->san_critical || estoc_name_is_empty(plan->subject)) {
+            estoc_der_put_bool(&w, true);
+        }
+        estoc_der_put(&w, ESTOC_DER_OCTET_STRING, plan->san);
+        estoc_der_close(&w, ext);
     }
-    estoc_der_put(&w, ESTOC_DER_OCTET_STRING, plan->san);
-    estoc_der_close(&w, ext);
+    estoc_der_put_raw(&w, plan->extensions);
     estoc_der_close(&w, list);
     return estoc_writer_end(&w, len);
 }

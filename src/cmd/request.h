@@ -13,6 +13,8 @@
 typedef struct estoc_request_plan {
     estoc_slice subject;    /* Name DER; may be an empty Name */
     estoc_slice san;        /* GeneralNames DER, or empty */
+    bool san_critical;      /* also where there is a subject */
+    estoc_slice extensions; /* further Extensions, DER one after another, or empty */
     estoc_slice attributes; /* further Attributes, DER one after another, or empty */
 } estoc_request_plan;
 

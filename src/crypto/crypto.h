@@ -22,6 +22,9 @@ typedef struct estoc_key estoc_key;
 
 /** RSA keys get 3,072 bits. @return 0; ESTOC_E_UNSUPPORTED; ESTOC_E_CRYPTO; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_key_generate(estoc_key_kind kind, estoc_key **out);
+/** An RSA key of a size of one's own. @return 0; ESTOC_E_UNSUPPORTED (from ESTOC_RSA_MIN_BITS to
+ *  ESTOC_RSA_MAX_BITS can be had); ESTOC_E_CRYPTO; ESTOC_E_MEMORY                                  */
+ESTOC_MUST_USE estoc_err estoc_key_generate_rsa(uint32_t bits, estoc_key **out);
 #define ESTOC_KEY_URI_MAX 511 /* bytes of a pkcs11: URI */
 
 /** The first unencrypted private key of a PEM file: PKCS#8, or SEC 1 or PKCS#1 by kind. Or a key that

@@ -81,6 +81,19 @@ estoc_err estoc_key_generate(estoc_key_kind kind, estoc_key **out)
     return err;
 }
 
+estoc_err estoc_key_generate_rsa(uint32_t bits, estoc_key **out)
+{
+    *out = NULL;
+    if (bits < ESTOC_RSA_MIN_BITS || bits > ESTOC_RSA_MAX_BITS) {
+        return ESTOC_E_UNSUPPORTED;
+    }
+    EVP_PKEY *native = EVP_RSA_gen(bits);
+    estoc_err err = native != NULL ? adopt(native, out) : ESTOC_E_CRYPTO;
+    EVP_PKEY_free(native);
+    ERR_clear_error();
+    return err;
+}
+
 /* Whether the private half belongs to the public one, and both are of use: by using them. */
 static estoc_err try_out(const estoc_key *key)
 {

@@ -120,7 +120,12 @@ static const char text[] =
     "# What requests should have, served by /att: OIDs, or names such as challengePassword;\n"
     "# values behind colons. None: /att is 4.04, and requests are free.\n"
     "#    attributes = ecPublicKey:secp256r1, ecdsa-with-SHA256\n"
-    "#attributes =\n";
+    "#attributes =\n"
+    "\n"
+    "# The same as a template (RFC 9908), for clients that know it: parts of the subject, a key,\n"
+    "# SAN, KU and EKU; what has no value is for the client to fill in.\n"
+    "#    template = CN, O=Example, P-256, SAN=dns:, KU=digitalSignature, EKU=clientAuth\n"
+    "#template =\n";
 /* clang-format on */
 
 const char *estoc_config_template(void)

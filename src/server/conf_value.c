@@ -75,9 +75,7 @@ const char *estoc_conf_time_text(uint64_t ms, char *out, size_t cap)
 
 /* ------------------------------------------------------------------------------------------- lists */
 
-/* The next word of a list, without the blanks around it, and `*text` behind its separator.
- * @return false: the list is over                                                                  */
-static bool next_word(const char **text, char separator, estoc_slice *word)
+bool estoc_conf_word(const char **text, char separator, estoc_slice *word)
 {
     if (*text == NULL) {
         return false;
@@ -114,7 +112,7 @@ bool estoc_conf_keys(const char *text, unsigned *bits)
     };
     estoc_slice word;
     *bits = 0;
-    while (next_word(&text, ',', &word)) {
+    while (estoc_conf_word(&text, ',', &word)) {
         size_t i = 0;
         while (i < COUNT(kinds) && !same(word, kinds[i].name)) {
             i++;
@@ -153,6 +151,8 @@ static const struct {
     {"keyUsage",                "2.5.29.15"},
     {"subjectAltName",          "2.5.29.17"},
     {"extendedKeyUsage",        "2.5.29.37"},
+    {"clientAuth",              "1.3.6.1.5.5.7.3.2"},
+    {"serverAuth",              "1.3.6.1.5.5.7.3.1"},
 };
 /* clang-format on */
 
@@ -173,11 +173,12 @@ static estoc_err wrong(estoc_err err, estoc_slice word)
     return err;
 }
 
-static estoc_err oid_of(estoc_slice word, estoc_buf out, size_t *len)
+estoc_err estoc_conf_oid(estoc_slice word, estoc_buf out, size_t *len)
 {
     char text[WORD_MAX + 1];
+    *len = 0;
     if (word.len > WORD_MAX) {
-        return wrong(ESTOC_E_LIMIT, word);
+        return ESTOC_E_LIMIT;
     }
     memcpy(text, word.ptr, word.len);
     text[word.len] = '\0';
@@ -185,7 +186,13 @@ static estoc_err oid_of(estoc_slice word, estoc_buf out, size_t *len)
     for (size_t i = 0; i < COUNT(oids); i++) {
         dotted = same(word, oids[i].name) ? oids[i].oid : dotted;
     }
-    return estoc_oid_build(dotted, out, len) ? wrong(ESTOC_E_MALFORMED, word) : ESTOC_OK;
+    return estoc_oid_build(dotted, out, len);
+}
+
+static estoc_err oid_of(estoc_slice word, estoc_buf out, size_t *len)
+{
+    estoc_err err = estoc_conf_oid(word, out, len);
+    return err ? wrong(err == ESTOC_E_LIMIT ? err : ESTOC_E_MALFORMED, word) : ESTOC_OK;
 }
 
 /* One value of an attribute: an OID, or an INTEGER for a bare number such as a key size. */
@@ -221,7 +228,7 @@ static estoc_err values_of(const char *text, estoc_csrattr *attr, uint8_t *room,
     uint8_t bytes[VALUES_MAX][OID_MAX + 2];
     estoc_slice sorted[VALUES_MAX], word;
     size_t n = 0;
-    while (next_word(&text, ':', &word)) {
+    while (estoc_conf_word(&text, ':', &word)) {
         if (n == VALUES_MAX) {
             return wrong(ESTOC_E_LIMIT, word);
         }
@@ -260,7 +267,7 @@ static estoc_err add_attribute(struct attributes *a, estoc_slice part)
     estoc_slice name;
     estoc_csrattr *attr = &a->at[a->n];
     memset(attr, 0, sizeof *attr);
-    (void)next_word(&rest, ':', &name);
+    (void)estoc_conf_word(&rest, ':', &name);
     size_t len;
     estoc_err err = oid_of(name, (estoc_buf){a->oid[a->n], OID_MAX}, &len);
     if (err) {
@@ -285,7 +292,7 @@ estoc_err estoc_conf_attributes(const char *text, estoc_buf out, size_t *len, co
     *len = 0;
     *what = wrong_word;
     wrong_word[0] = '\0';
-    while (next_word(&text, ',', &part)) {
+    while (estoc_conf_word(&text, ',', &part)) {
         estoc_err err = add_attribute(&a, part);
         if (err) {
             return err;

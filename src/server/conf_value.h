@@ -8,6 +8,12 @@
 
 #include <estoc/bytes.h>
 
+/** The next word of a list, without the blanks around it, and `*text` behind its separator, or NULL.
+ *  @return false: the list is over                                                                 */
+bool estoc_conf_word(const char **text, char separator, estoc_slice *word);
+/** An OID's value bytes from one of the names known here, or from dotted text.
+ *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_LIMIT; ESTOC_E_SPACE                                      */
+ESTOC_MUST_USE estoc_err estoc_conf_oid(estoc_slice word, estoc_buf out, size_t *len);
 /** A decimal number. @return whether it is one from min to max */
 bool estoc_conf_number(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /** A number and its unit, "90d"; without a unit, seconds. Units: ms, s, m, h, d, w, y (365 days).
@@ -28,5 +34,12 @@ bool estoc_conf_keys(const char *text, unsigned *bits);
  *          (over 16 attributes, 8 values of one, or 64 characters of a name); ESTOC_E_SPACE        */
 ESTOC_MUST_USE estoc_err estoc_conf_attributes(const char *text, estoc_buf out, size_t *len,
                                                const char **what);
+/** The template of a request, the attribute with its OID and value, in DER, from text. Parts separated
+ *  by commas; what has no value is for the client to fill in. RFC 9908 section 3.4
+ *      CN, OU=Sensors, P-256, SAN=dns:, SAN=ip:192.0.2.1, KU=digitalSignature, EKU
+ *  @param[out] what  on failure the part that is wrong; static until the next call
+ *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_STATE (given twice); ESTOC_E_LIMIT; ESTOC_E_SPACE          */
+ESTOC_MUST_USE estoc_err estoc_conf_request(const char *text, estoc_buf out, size_t *len,
+                                            const char **what);
 
 #endif

@@ -17,7 +17,10 @@ enum { ESTOC_REFUSE, ESTOC_ANSWER };
 /** A profile as the file gives it; section [profile NAME], or [profile] for the default. */
 typedef struct estoc_profile_conf {
     estoc_profile profile;
-    uint8_t attributes[1024]; /* what profile.attributes points into */
+    uint8_t list[1024];    /* CsrAttrs of `attributes` */
+    uint8_t request[1024]; /* the attribute of `template` */
+    size_t list_len, request_len;
+    uint8_t attributes[2048]; /* both: what profile.attributes points into */
 } estoc_profile_conf;
 
 typedef struct estoc_config {

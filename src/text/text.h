@@ -1,6 +1,6 @@
 /* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
  *
- * Names, object identifiers and times in the text they have for people and in certificates. For the
+ * Names, alternative names, object identifiers and times in the text they have for people and in certificates. For the
  * programs: a device has nobody to read them and issues nothing. Nothing here allocates or keeps
  * state; any thread may call it.
  */
@@ -19,6 +19,14 @@ const char *estoc_name_text(estoc_slice name_der, estoc_buf out);
  *  In the comma form the last RDN is written first (RFC 4514); in the slash form as they stand.
  *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_LIMIT; ESTOC_E_SPACE                                       */
 ESTOC_MUST_USE estoc_err estoc_name_build(const char *text, estoc_buf out, size_t *len);
+
+/** Put one GeneralName from text: `dns:NAME`, `ip:ADDRESS`, `uri:URI`, `email:ADDRESS`; without a
+ *  prefix an address if it reads as one, else a DNS name.
+ *  @param blank  a prefix alone is an empty name of that kind
+ *  @return whether it is one                                                                       */
+bool estoc_san_put(estoc_writer *w, const char *name, bool blank);
+/** The same the other way, visible characters only, cut to fit; "[4]" for other kinds. @return out */
+const char *estoc_san_text(const estoc_der *name, char *out, size_t cap);
 
 /** An OID's dotted text, NUL-terminated, cut to fit; "?" for a malformed one. */
 const char *estoc_oid_text(estoc_slice oid, estoc_buf out);

@@ -9,6 +9,8 @@
 
 #include "coap/wellformed.h"
 #include "est/answers.h"
+#include "../unit/text/templates.h"
+#include "../vectors/rfc9908.h"
 #include "est/wishes.h"
 
 #include "seeds.h"
@@ -119,6 +121,11 @@ static void put_answers(void)
     put("certs", "good", "RFC 7030 A.1", change);
     put_values("csrattrs", malformed_attrs, COUNT(malformed_attrs));
     put_good("csrattrs", wellformed_attrs, COUNT(wellformed_attrs));
+    put("template", "good", "RFC 9908 3.4",
+        estoc_slice_of(rfc9908_template, sizeof rfc9908_template));
+    for (size_t i = 0; i < COUNT(templates); i++) {
+        put("template", templates[i].want ? "bad" : "good", templates[i].name, templates[i].der);
+    }
     put_values("keygen", malformed_wishes, COUNT(malformed_wishes));
     put_good("keygen", wellformed_wishes, COUNT(wellformed_wishes));
     put_values("multipart", malformed_parts, COUNT(malformed_parts));

@@ -235,7 +235,18 @@ static void every_key(void **state)
     assert_ptr_equal(p->attributes.ptr, c.profiles[0].attributes);
     assert_int_equal(p->attributes.len, 6);
     assert_memory_equal(p->attributes.ptr, "\x30\x04\x06\x02\x2a\x03", 6);
-    assert_loads("[server]\nroot =\n[profile]\nattributes =\n");
+    /* the two of them in one list, whichever stands first */
+    for (int i = 0; i < 2; i++) {
+        assert_loads(i == 0 ? "[profile]\nattributes = 1.2.3\ntemplate = CN\n"
+                            : "[profile]\ntemplate = CN\nattributes = 1.2.3\n");
+        assert_true(p->attributes.len > 36);
+        assert_memory_equal(p->attributes.ptr + 2, "\x06\x02\x2a\x03", 4);
+        assert_memory_equal(p->attributes.ptr + p->attributes.len - 2, "\xa1\x00", 2);
+        assert_int_equal(p->attributes.ptr[1], p->attributes.len - 2);
+    }
+    assert_loads("[profile]\ntemplate = CN\n");
+    assert_int_equal(p->attributes.ptr[2], 0x30);
+    assert_loads("[server]\nroot =\n[profile]\nattributes =\ntemplate =\n");
     assert_string_equal(c.root, "");
     assert_int_equal(c.profiles[0].profile.attributes.len, 0);
     assert_loads("[ca]\ndecrypt-keys = k\n[profile]\nkeygen = yes\n[profile x]\nkeygen = no\n");
@@ -327,6 +338,8 @@ static void each_fault(void **state)
         {"[server]\ndtls-timeout = 61s\n", 2, "from 50ms to 1m"},
         {"[ca]\nretry-window = 2y\n", 2, "to 1y"},
         {"[profile]\nvalidity = 101y\n", 2, "from 1s to 100y"},
+        {"[profile]\ntemplate = CN, FOO\n", 2, "template: \"FOO\" is neither a part of a name"},
+        {"[profile]\ntemplate = SAN, SAN\n", 2, "template: \"SAN\" is given twice"},
         {"[profile]\nnames = all\n", 2, "names = all: must be any or own"},
         {"[profile]\nchange-subject = true\n", 2, "must be yes or no"},
         {"[profile]\nvalidity = forever\n", 2, "validity = forever: must be a time"},
