@@ -88,8 +88,10 @@ static void links(plain *p, const char *query, char *text, size_t room)
         wire_blk b = wire_block_of(&p->r.m, OPT_BLOCK2);
         assert_int_equal(b.num, num);
         assert_true(len + p->r.m.payload_len < room);
-        memcpy(text + len, p->r.m.payload, p->r.m.payload_len);
-        len += p->r.m.payload_len;
+        if (p->r.m.payload_len > 0) {
+            memcpy(text + len, p->r.m.payload, p->r.m.payload_len);
+            len += p->r.m.payload_len;
+        }
         szx = b.szx;
         if (!b.more) {
             break;

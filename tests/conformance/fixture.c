@@ -16,6 +16,20 @@
 
 #include <cmocka.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+
+#ifdef SANITIZED
+const size_t memory_slack_kb = 8192;
+#else
+const size_t memory_slack_kb = 1024;
+#endif
+
 enum { READY_MS = 20000, STOP_MS = 15000 };
 
 const char *path_in(const fixture *f, const char *format, ...)

@@ -23,6 +23,10 @@
         name, function, fixture_set_up, fixture_tear_down, NULL \
     }
 
+/** KiB that may come and go in a server that keeps nothing of what it gets: pages of its allocator,
+ *  and more of them under a sanitizer. An association has some 10 KiB.                          */
+extern const size_t memory_slack_kb;
+
 typedef struct fixture {
     char dir[64];       /* temporary; everything of the test is in it */
     char srv[PATH_LEN]; /* --dir of estocd */
