@@ -38,13 +38,17 @@ def program(name):
 class Server:
     """An estocd in a directory of its own, and a device that it knows."""
 
-    def __init__(self):
+    def __init__(self, settings=None):
         self.dir = tempfile.mkdtemp(prefix="estoc-bench-")
         self.srv = os.path.join(self.dir, "srv")
         self.device = os.path.join(self.dir, "device")
         self.process = None
         quiet([program("estocd"), "init", "--dir", self.srv, "--name", "Bench CA",
                "--host", "127.0.0.1"])
+        with open(os.path.join(self.srv, "estocd.conf"), "a") as conf:
+            conf.write("[server]\n")
+            for key, value in (settings or {}).items():
+                conf.write(f"{key} = {value}\n")
         quiet([program("estocd"), "device", "--dir", self.srv, "--subject", "CN=bench",
                "--out", self.device])
 
@@ -67,10 +71,10 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
-        log = open(self.log_path).read()[-4000:]
+        self.log = open(self.log_path).read()[-4000:]
         shutil.rmtree(self.dir)
         if code != 0:
-            fail(f"estocd ended with {code}; its log ends with:\n{log}")
+            fail(f"estocd ended with {code}; its log ends with:\n{self.log}")
 
     def cpu_s(self):
         """User and system time of all threads."""
@@ -90,12 +94,12 @@ class Server:
                                 stdout=subprocess.PIPE, text=True, check=True)
         return listed.stdout.count('"serial"')
 
-    def enroll(self, count, concurrency):
+    def enroll(self, count, concurrency, *options):
         """estoc bench; its JSON, and the exit code as "code"."""
         done = subprocess.run(
             [program("estoc"), "bench", self.uri, "--count", str(count), "--concurrency",
              str(concurrency), "--cert", self.device + ".crt", "--key", self.device + ".key",
-             "--ta", self.device + ".ta", "--json"],
+             "--ta", self.device + ".ta", "--json", *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if not done.stdout:
             fail("estoc bench: " + done.stderr)

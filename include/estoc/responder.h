@@ -207,6 +207,11 @@ const estoc_request *estoc_responder_request(const estoc_responder *r);
  *  @return 0; ESTOC_E_STATE if no request waits or output is pending (the owner is put at once)    */
 ESTOC_MUST_USE estoc_err estoc_responder_answer(estoc_responder *r, estoc_ms now,
                                                 const estoc_answer *a);
+/** Acknowledge the request that awaits its answer, which then comes as a message of its own: for an
+ *  answer that will be slow to leave (L1). Call output() after it.                                 */
+void estoc_responder_acknowledge(estoc_responder *r);
+/** What output() gave last has only now left: the wait for its acknowledgement begins here. */
+void estoc_responder_restart(estoc_responder *r, estoc_ms now);
 /** Next datagram to send, if any. Acknowledges and retransmits what is due at `now`, and gives back
  *  bodies and answers whose time is over.
  *  @param[out] len  0: nothing to send

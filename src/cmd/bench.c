@@ -25,6 +25,7 @@ void estoc_tally_done(estoc_tally *t, uint64_t us, const estoc_figures *f)
     t->figures.received += f->received;
     t->figures.sent_bytes += f->sent_bytes;
     t->figures.received_bytes += f->received_bytes;
+    t->figures.again_bytes += f->again_bytes;
 }
 
 void estoc_tally_failed(estoc_tally *t, int code, const char *reason)
@@ -104,6 +105,7 @@ cJSON *estoc_tally_json(const estoc_tally *t)
     cJSON_AddNumberToObject(one, "received", each(t, t->figures.received));
     cJSON_AddNumberToObject(one, "bytes_sent", each(t, t->figures.sent_bytes));
     cJSON_AddNumberToObject(one, "bytes_received", each(t, t->figures.received_bytes));
+    cJSON_AddNumberToObject(one, "bytes_sent_again", each(t, t->figures.again_bytes));
     cJSON *list = cJSON_AddArrayToObject(json, "failures");
     for (size_t i = 0; i < t->reasons; i++) {
         cJSON *reason = cJSON_CreateObject();
@@ -121,10 +123,11 @@ void estoc_tally_print(const estoc_tally *t, FILE *f)
     fprintf(f, "latency      p50 %.2f ms, p90 %.2f ms, p99 %.2f ms, max %.2f ms\n",
             estoc_tally_ms(t, 500), estoc_tally_ms(t, 900), estoc_tally_ms(t, 990),
             estoc_tally_ms(t, 1000));
-    fprintf(f, "each         %.1f datagrams, %.0f bytes of IP (%.0f up, %.0f down)\n",
-            each(t, t->figures.sent + t->figures.received),
-            each(t, t->figures.sent_bytes + t->figures.received_bytes),
-            each(t, t->figures.sent_bytes), each(t, t->figures.received_bytes));
+    fprintf(
+        f, "each         %.1f datagrams, %.0f bytes of IP (%.0f up, %.0f down; %.0f sent again)\n",
+        each(t, t->figures.sent + t->figures.received),
+        each(t, t->figures.sent_bytes + t->figures.received_bytes), each(t, t->figures.sent_bytes),
+        each(t, t->figures.received_bytes), each(t, t->figures.again_bytes));
     for (size_t i = 0; i < t->reasons; i++) {
         fprintf(f, "failed       %u: %s\n", (unsigned)t->reason[i].n, t->reason[i].text);
     }

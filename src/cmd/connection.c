@@ -47,9 +47,14 @@ static estoc_ms client_deadline(const void *self)
     return estoc_client_deadline(self);
 }
 
+static const estoc_traffic *client_traffic(const void *self)
+{
+    return estoc_client_traffic(self);
+}
+
 estoc_machine estoc_machine_client(estoc_client *c)
 {
-    return (estoc_machine){c, client_input, client_output, client_deadline};
+    return (estoc_machine){c, client_input, client_output, client_deadline, client_traffic};
 }
 
 static estoc_err requester_input(void *self, estoc_ms now, estoc_slice dg)
@@ -67,9 +72,15 @@ static estoc_ms requester_deadline(const void *self)
     return estoc_requester_deadline(self);
 }
 
+static const estoc_traffic *requester_traffic(const void *self)
+{
+    return estoc_requester_traffic(self);
+}
+
 estoc_machine estoc_machine_requester(estoc_requester *q)
 {
-    return (estoc_machine){q, requester_input, requester_output, requester_deadline};
+    return (estoc_machine){q, requester_input, requester_output, requester_deadline,
+                           requester_traffic};
 }
 
 /* For DTLS. What cannot be sent now counts as lost on the way: both layers above repeat. */
@@ -85,6 +96,7 @@ static void send_datagram(void *ctx, estoc_slice dg)
     if (n >= 0) {
         c->figures.sent++;
         c->figures.sent_bytes += dg.len + c->header;
+        c->figures.again_bytes += c->again ? dg.len + c->header : 0;
     }
 }
 
@@ -137,7 +149,11 @@ static void give_messages(estoc_connection *c, estoc_ms now, const estoc_machine
     size_t len = 0;
     while (!m->output(m->self, now, (estoc_buf){message, sizeof message}, &len) && len > 0) {
         watch(c, true, estoc_slice_of(message, len));
-        if (estoc_dtls_write(c->dtls, estoc_slice_of(message, len))) {
+        c->again = m->traffic(m->self)->retransmitted > c->retransmitted;
+        c->retransmitted = m->traffic(m->self)->retransmitted;
+        estoc_err err = estoc_dtls_write(c->dtls, estoc_slice_of(message, len));
+        c->again = false;
+        if (err) {
             return; /* as if it were lost: the machine repeats, or the association has ended */
         }
     }
@@ -172,7 +188,7 @@ static estoc_err verdict(const estoc_connection *c)
     estoc_dtls_state state = estoc_dtls_state_of(c->dtls);
     bool answered = c->figures.received > 0;
     if (state == ESTOC_DTLS_FAILED) {
-        return answered ? ESTOC_E_UNTRUSTED : ESTOC_E_TIMEOUT;
+        return answered && !estoc_dtls_unanswered(c->dtls) ? ESTOC_E_UNTRUSTED : ESTOC_E_TIMEOUT;
     }
     if (state == ESTOC_DTLS_CLOSED) {
         return ESTOC_E_CLOSED;
@@ -184,7 +200,9 @@ estoc_err estoc_connection_step(estoc_connection *c, estoc_ms now, const estoc_m
 {
     receive(c, now, m);
     if (estoc_dtls_deadline(c->dtls) <= now) {
+        c->again = true;
         (void)estoc_dtls_tick(c->dtls, now);
+        c->again = false;
     }
     if (m != NULL && estoc_connection_is_open(c)) {
         give_messages(c, now, m);

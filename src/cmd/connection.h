@@ -30,6 +30,7 @@ typedef struct estoc_machine {
     estoc_err (*input)(void *self, estoc_ms now, estoc_slice dg);
     estoc_err (*output)(void *self, estoc_ms now, estoc_buf out, size_t *len);
     estoc_ms (*deadline)(const void *self);
+    const estoc_traffic *(*traffic)(const void *self);
 } estoc_machine;
 estoc_machine estoc_machine_client(estoc_client *c);
 estoc_machine estoc_machine_requester(estoc_requester *q);
@@ -38,6 +39,7 @@ estoc_machine estoc_machine_requester(estoc_requester *q);
 typedef struct estoc_figures {
     uint64_t sent, received;
     uint64_t sent_bytes, received_bytes;
+    uint64_t again_bytes; /* sent, and retransmissions */
 } estoc_figures;
 
 typedef struct estoc_connection {
@@ -45,10 +47,12 @@ typedef struct estoc_connection {
     estoc_dtls *dtls;
     size_t header; /* bytes of IP and UDP header before each payload */
     estoc_figures figures;
-    estoc_ms heard;  /* when it was opened, or something last came */
-    int send_errno;  /* of the last datagram that could not be sent; 0 if it went */
-    bool refused;    /* the host says that nothing listens on the port */
-    void *watch_ctx; /* sees each CoAP message; may be NULL */
+    estoc_ms heard;         /* when it was opened, or something last came */
+    int send_errno;         /* of the last datagram that could not be sent; 0 if it went */
+    bool again;             /* what is sent now is a retransmission */
+    uint32_t retransmitted; /* by the machine, as it was when it last sent */
+    bool refused;           /* the host says that nothing listens on the port */
+    void *watch_ctx;        /* sees each CoAP message; may be NULL */
     void (*watch)(void *ctx, bool sent, estoc_slice message);
 } estoc_connection;
 

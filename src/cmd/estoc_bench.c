@@ -173,6 +173,18 @@ static void lost(struct bench *b, struct slot *s, estoc_err err)
     failed(b, s, estoc_exit_code(err), text);
 }
 
+/* Nobody answered the handshake: with --wait, as a device would, once more. */
+static bool try_again(struct bench *b, struct slot *s, estoc_ms now)
+{
+    estoc_why why = {""};
+    if (s->asked || s->conn.refused ||
+        now_us() - s->started_us >= (uint64_t)b->opt->wait_s * 1000000u) {
+        return false;
+    }
+    estoc_connection_close(&s->conn);
+    return !estoc_connection_open(&s->conn, &b->to, 0, b->dtls, now, &why);
+}
+
 static void turn(struct bench *b, struct slot *s, estoc_ms now)
 {
     estoc_machine m = estoc_machine_client(&s->client);
@@ -186,7 +198,7 @@ static void turn(struct bench *b, struct slot *s, estoc_ms now)
         succeeded(b, s, now);
     } else if ((state & ESTOC_CLIENT_FAILED) != 0) {
         refused(b, s);
-    } else if (err) {
+    } else if (err && !(err == ESTOC_E_TIMEOUT && try_again(b, s, now))) {
         lost(b, s, err);
     } else if (s->asked && estoc_client_wait_s(&s->client, now) > 0) {
         s->conn.heard = now;

@@ -329,12 +329,20 @@ estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg)
     return written ? ESTOC_OK : ESTOC_E_CRYPTO;
 }
 
+void estoc_dtls_restart(estoc_dtls *d, estoc_ms now)
+{
+    if (d->waiting) {
+        d->deadline = now + d->timeout_ms;
+    }
+}
+
 estoc_dtls_state estoc_dtls_tick(estoc_dtls *d, estoc_ms now)
 {
     if (d->state != ESTOC_DTLS_HANDSHAKE || !d->waiting || now < d->deadline) {
         return d->state;
     }
     if (d->copies >= COPIES_MAX) {
+        d->copies = COPIES_MAX + 1;
         fail(d, "no answer");
         return d->state;
     }
@@ -422,6 +430,11 @@ estoc_err estoc_dtls_unique(const estoc_dtls *d, estoc_buf out, size_t *len)
 const char *estoc_dtls_why(const estoc_dtls *d)
 {
     return d->why.text;
+}
+
+bool estoc_dtls_unanswered(const estoc_dtls *d)
+{
+    return d->state == ESTOC_DTLS_FAILED && d->copies > COPIES_MAX;
 }
 
 const char *estoc_dtls_cipher(const estoc_dtls *d)

@@ -96,6 +96,8 @@ ESTOC_MUST_USE estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg);
 size_t estoc_dtls_message_max(const estoc_dtls *d);
 /** When tick() must be called; ESTOC_NEVER outside a handshake. */
 estoc_ms estoc_dtls_deadline(const estoc_dtls *d);
+/** What was sent last has only now left: the wait for its answer begins here. */
+void estoc_dtls_restart(estoc_dtls *d, estoc_ms now);
 estoc_dtls_state estoc_dtls_tick(estoc_dtls *d, estoc_ms now);
 estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d);
 /** Whether the peer's certificate leads to an anchor. Server: false at an open association that
@@ -111,6 +113,8 @@ ESTOC_MUST_USE estoc_err estoc_dtls_unique(const estoc_dtls *d, estoc_buf out, s
 /** Why a handshake failed, or the peer is not recognised, in one line ("certificate has expired");
  *  else "".                                                                                        */
 const char *estoc_dtls_why(const estoc_dtls *d);
+/** Whether it failed because the last flight was not answered, however often it was sent. */
+bool estoc_dtls_unanswered(const estoc_dtls *d);
 /** Name of the cipher suite, for -v. */
 const char *estoc_dtls_cipher(const estoc_dtls *d);
 /** Send close_notify if open; in a handshake nothing is said, and it has failed. */

@@ -51,6 +51,17 @@ static void take_time(estoc_conf_reading *r, const estoc_conf_key *k, void *to, 
     *(uint32_t *)to = (uint32_t)(fine ? ms : ms / 1000);
 }
 
+static void take_bits(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    uint32_t bits;
+    if (!estoc_conf_bits(value, &bits) || (bits != 0 && (bits < k->min || bits > k->max))) {
+        estoc_conf_fault(r, "%s = %.40s: must be bits a second from 4k to 4G, such as 100k, or 0",
+                         k->name, value);
+        return;
+    }
+    *(uint32_t *)to = bits;
+}
+
 static void take_path(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
 {
     if (value[0] == '\0' || estoc_path_join(to, sizeof r->c->ca_key, r->c->dir, value)) {
@@ -322,6 +333,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "root",           take_root,   OF(root),                 0, 0},
     {ESTOC_CONF_SERVER, "log",            take_level,  OF(log_level),            0, 0},
     {ESTOC_CONF_SERVER, "max-age",        take_time,   OF(max_age_s),            0, YEAR},
+    {ESTOC_CONF_SERVER, "egress",         take_bits,   OF(egress),               4000, UINT64_C(4000000000)},
     {ESTOC_CONF_SERVER, "mtu",            take_number, OF(mtu),                  256, 1500},
     {ESTOC_CONF_SERVER, "idle",           take_time,   OF(idle_s),               SECOND, 7 * DAY},
     {ESTOC_CONF_SERVER, "handshake",      take_time,   OF(handshake_s),          SECOND, DAY},

@@ -63,6 +63,27 @@ bool estoc_conf_time(const char *text, uint64_t *ms)
     return false;
 }
 
+bool estoc_conf_bits(const char *text, uint32_t *bits)
+{
+    static const char prefixes[] = "kMG";
+    uint64_t n;
+    const char *prefix = take_digits(text, &n);
+    if (prefix == NULL || n > UINT32_MAX || (prefix[0] != '\0' && prefix[1] != '\0')) {
+        return false;
+    }
+    if (prefix[0] != '\0') {
+        const char *at = strchr(prefixes, prefix[0]);
+        for (const char *p = prefixes; at != NULL && p <= at; p++) {
+            n *= 1000u;
+        }
+        if (at == NULL) {
+            return false;
+        }
+    }
+    *bits = (uint32_t)n;
+    return n <= UINT32_MAX;
+}
+
 const char *estoc_conf_time_text(uint64_t ms, char *out, size_t cap)
 {
     size_t unit = 0;

@@ -19,7 +19,10 @@ bool estoc_conf_number(const char *text, uint64_t min, uint64_t max, uint64_t *o
 /** A number and its unit, "90d"; without a unit, seconds. Units: ms, s, m, h, d, w, y (365 days).
  *  @return whether it is one; in milliseconds, below 2^63                                          */
 bool estoc_conf_time(const char *text, uint64_t *ms);
-/** The same the other way, in the largest unit that divides it: "90d". @return out */
+/** Bits a second, "100k": a number, and k, M or G for thousands, millions, thousands of them. "0" is
+ *  one. @return whether it is a number of at most 32 bits                                           */
+bool estoc_conf_bits(const char *text, uint32_t *bits);
+/** A time the other way, in the largest unit that divides it: "90d". @return out */
 const char *estoc_conf_time_text(uint64_t ms, char *out, size_t cap);
 
 #define ESTOC_CONF_KEYS "P-256, P-384, Ed25519, RSA"

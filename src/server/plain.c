@@ -37,6 +37,7 @@ struct estoc_plain {
     bool ipv6[ESTOC_LISTEN_MAX];
     char address[ESTOC_LISTEN_MAX][80];
     size_t n;
+    estoc_egress *egress;
     bool groups; /* multicast = yes */
     place places[ESTOC_LISTEN_MAX];
     size_t places_n;
@@ -220,13 +221,23 @@ static void take_multicast(estoc_plain *p, estoc_path *path, const estoc_generat
     }
 }
 
+/* Answers are small, and lost where the way out is busy. */
+static void send_answer(estoc_plain *p, const estoc_path *path, estoc_slice dg)
+{
+    estoc_us now = estoc_now_us();
+    size_t bytes = dg.len + estoc_path_header(path);
+    if (estoc_egress_take_small(p->egress, now, bytes)) {
+        estoc_egress_count(p->egress, now, bytes, false);
+        estoc_udp_send(p->fd[path->socket], p->ipv6[path->socket], path, dg);
+    }
+}
+
 void estoc_plain_tick(estoc_plain *p, estoc_ms now)
 {
     for (size_t i = 0; p != NULL && i < WAITING; i++) {
         waiting *w = &p->waiting[i];
         if (w->due <= now) {
-            estoc_udp_send(p->fd[w->path.socket], p->ipv6[w->path.socket], &w->path,
-                           estoc_slice_of(w->bytes, w->len));
+            send_answer(p, &w->path, estoc_slice_of(w->bytes, w->len));
             w->due = ESTOC_NEVER;
         }
     }
@@ -265,7 +276,7 @@ void estoc_plain_read(estoc_plain *p, size_t i, const estoc_generation *g, estoc
         asked a = {p, g, &path};
         len = respond(p, &a, now, estoc_slice_of(dg, len), false, out);
         if (len > 0) {
-            estoc_udp_send(p->fd[i], p->ipv6[i], &path, estoc_slice_of(out, len));
+            send_answer(p, &path, estoc_slice_of(out, len));
         }
     }
 }
@@ -360,7 +371,7 @@ static estoc_err open_sockets(estoc_plain *p, const estoc_config *conf, estoc_wh
 }
 
 estoc_err estoc_plain_open(const estoc_config *conf, const char (*listen)[80], size_t listen_n,
-                           estoc_plain **out, estoc_why *why)
+                           estoc_egress *egress, estoc_plain **out, estoc_why *why)
 {
     *out = NULL;
     if (conf->discovery_n == 0) {
@@ -373,6 +384,7 @@ estoc_err estoc_plain_open(const estoc_config *conf, const char (*listen)[80], s
     for (size_t i = 0; i < WAITING; i++) {
         p->waiting[i].due = ESTOC_NEVER;
     }
+    p->egress = egress;
     p->groups = conf->multicast;
     estoc_err err = ESTOC_OK;
     for (size_t i = 0; !err && i < listen_n; i++) {

@@ -11,6 +11,7 @@
 
 #include <poll.h>
 
+#include "egress.h"
 #include "generation.h"
 
 #define ESTOC_PLAIN_MAX 136u /* bytes of CoAP in an answer. RFC 9175 section 2.4 */
@@ -22,7 +23,8 @@ typedef struct estoc_plain estoc_plain;
  *  @return 0 (`*out` is NULL if discovery is off); ESTOC_E_SYSTEM, ESTOC_E_CONFIG with `why` filled;
  *          ESTOC_E_MEMORY                                                                          */
 ESTOC_MUST_USE estoc_err estoc_plain_open(const estoc_config *conf, const char (*listen)[80],
-                                          size_t listen_n, estoc_plain **out, estoc_why *why);
+                                          size_t listen_n, estoc_egress *egress, estoc_plain **out,
+                                          estoc_why *why);
 void estoc_plain_free(estoc_plain *p);
 /** "0.0.0.0:5683" of the i-th socket. @return NULL past the last one, or for no p */
 const char *estoc_plain_address(const estoc_plain *p, size_t i);

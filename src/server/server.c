@@ -9,6 +9,7 @@
 #include "worker.h"
 
 struct estoc_server {
+    estoc_egress egress;
     estoc_generation *generation;
     estoc_worker *workers;
     size_t workers_n;
@@ -84,12 +85,14 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
     s->workers_n = n;
     for (size_t i = 0; i < n; i++) {
         estoc_worker_prepare(&s->workers[i]);
+        s->workers[i].queue.egress = &s->egress;
     }
+    atomic_store(&s->egress.bits, conf->egress);
     estoc_err err = estoc_generation_new(conf, &s->generation, why);
     err = err ? err : open_sockets(s, conf, why);
     err = err ? err
-              : estoc_plain_open(conf, (const char(*)[80])s->addresses, s->addresses_n, &s->plain,
-                                 why);
+              : estoc_plain_open(conf, (const char(*)[80])s->addresses, s->addresses_n, &s->egress,
+                                 &s->plain, why);
     s->workers[0].plain = s->plain;
     err = err ? err : start_workers(s, conf);
     if (err) {
@@ -117,6 +120,7 @@ estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_w
     if (err) {
         return err;
     }
+    atomic_store(&s->egress.bits, conf->egress);
     for (size_t n = 0; n < s->workers_n; n++) {
         estoc_worker_reload(&s->workers[n], estoc_generation_hold(g));
     }
@@ -141,6 +145,7 @@ void estoc_server_stop(estoc_server *s)
         estoc_worker_free(&s->workers[n]);
     }
     estoc_plain_free(s->plain);
+    estoc_egress_log(&s->egress);
     estoc_generation_release(s->generation);
     free(s->workers);
     free(s);

@@ -32,11 +32,27 @@ static bool permit(const estoc_session *s, const estoc_request *req, estoc_route
     return estoc_route_find(s->generation, req, route, refusal);
 }
 
+/* What would wait for long is told to come again instead, and not all at once. */
+static bool has_way_out(const estoc_session *s, estoc_answer *refusal)
+{
+    uint32_t wait_ms = estoc_egress_wait_ms(s->worker->queue.egress, estoc_now_us());
+    if (wait_ms <= ESTOC_EGRESS_BUSY_MS) {
+        return true;
+    }
+    uint8_t spread = 0;
+    estoc_random random = estoc_random_system();
+    (void)random.fill(random.ctx, &spread, sizeof spread);
+    estoc_refuse(refusal, ESTOC_COAP_UNAVAILABLE, "the network is busy, come later");
+    refusal->has_max_age = true;
+    refusal->max_age_s = wait_ms / 1000u + spread % (wait_ms / 1000u);
+    return false;
+}
+
 static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     estoc_session *s = ctx;
     estoc_route route;
-    bool ok = permit(s, req, &route, refusal);
+    bool ok = permit(s, req, &route, refusal) && has_way_out(s, refusal);
     if (!ok) {
         char code[8];
         snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(refusal->code),
@@ -121,6 +137,7 @@ static void free_session(estoc_session *s)
 void estoc_session_end(estoc_session *s)
 {
     s->gone = true;
+    estoc_queue_drop(&s->worker->queue, &s->lane);
     if (s->pending == 0) {
         free_session(s);
     }
@@ -304,6 +321,43 @@ static void log_request(const estoc_session *s, const estoc_answer *a, estoc_ms 
               "op", estoc_route_name(&s->route), "code", code, "bytes", bytes, "ms", ms, NULL);
 }
 
+/* What waits its turn is not sent a second time meanwhile: its copy would wait behind it. */
+static bool flush(estoc_session *s, estoc_ms now)
+{
+    estoc_responder *r = &s->open->responder;
+    uint8_t message[ESTOC_MESSAGE_MAX];
+    for (;;) {
+        size_t len;
+        if (estoc_responder_output(r, now, (estoc_buf){message, sizeof message}, &len) !=
+                ESTOC_OK ||
+            len == 0) {
+            return true;
+        }
+        s->again = r->traffic.retransmitted != s->open->retransmitted;
+        s->open->retransmitted = r->traffic.retransmitted;
+        bool held = s->again && estoc_lane_waits(&s->lane);
+        bool written = held || !estoc_dtls_write(s->dtls, (estoc_slice){message, len});
+        s->again = false;
+        if (!written) {
+            return estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_OPEN;
+        }
+    }
+}
+
+/* On a busy way out a larger answer is acknowledged first, or the client would ask again. L1 */
+static void give_answer(estoc_session *s, estoc_ms now, const estoc_answer *a)
+{
+    estoc_responder *r = &s->open->responder;
+    if (a->body.len > ESTOC_EGRESS_SMALL &&
+        estoc_egress_wait_ms(s->worker->queue.egress, estoc_now_us()) > ESTOC_EGRESS_ACK_MS) {
+        estoc_responder_acknowledge(r);
+        (void)flush(s, now);
+    }
+    if (estoc_responder_answer(r, now, a)) {
+        estoc_log(ESTOC_LOG_ERROR, "coap", "result", "the responder did not take an answer", NULL);
+    }
+}
+
 static void serve(estoc_session *s, estoc_ms now)
 {
     const estoc_request *req = estoc_responder_request(&s->open->responder);
@@ -324,27 +378,7 @@ static void serve(estoc_session *s, estoc_ms now)
         }
     }
     log_request(s, &answer, now);
-    if (estoc_responder_answer(&s->open->responder, now, &answer)) {
-        estoc_log(ESTOC_LOG_ERROR, "coap", "result", "the responder did not take an answer", NULL);
-    }
-}
-
-static bool flush(estoc_session *s, estoc_ms now)
-{
-    uint8_t message[ESTOC_MESSAGE_MAX];
-    for (;;) {
-        size_t len;
-        if (estoc_responder_output(&s->open->responder, now, (estoc_buf){message, sizeof message},
-                                   &len) != ESTOC_OK ||
-            len == 0) {
-            return true;
-        }
-        estoc_err err = estoc_dtls_write(s->dtls, (estoc_slice){message, len});
-        estoc_wipe(message, len); /* E5: it may hold a key */
-        if (err) {
-            return estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_OPEN;
-        }
-    }
+    give_answer(s, now, &answer);
 }
 
 static bool read_messages(estoc_session *s, estoc_ms now)
@@ -397,8 +431,22 @@ bool estoc_session_input(estoc_session *s, estoc_ms now, estoc_slice dg)
     return settle(s, estoc_dtls_input(s->dtls, now, dg), now);
 }
 
+void estoc_session_sent(estoc_session *s, estoc_ms now)
+{
+    estoc_dtls_restart(s->dtls, now);
+    if (s->open != NULL) {
+        estoc_responder_restart(&s->open->responder, now);
+    }
+}
+
+#define LEAVE_MS 1000u /* time at least for what waits to be sent */
+
 bool estoc_session_tick(estoc_session *s, estoc_ms now)
 {
+    if (estoc_lane_waits(&s->lane)) { /* nobody can answer yet what has not left */
+        estoc_session_sent(s, now);
+        s->idle_at = s->idle_at > now ? s->idle_at : now + LEAVE_MS;
+    }
     if (now >= s->idle_at && s->pending == 0) {
         estoc_dtls_close(s->dtls);
         if (s->open == NULL) {
@@ -406,7 +454,10 @@ bool estoc_session_tick(estoc_session *s, estoc_ms now)
         }
         return false;
     }
-    if (!settle(s, estoc_dtls_tick(s->dtls, now), now)) {
+    s->again = true;
+    estoc_dtls_state state = estoc_dtls_tick(s->dtls, now);
+    s->again = false;
+    if (!settle(s, state, now)) {
         return false;
     }
     return s->open == NULL || flush(s, now);
@@ -416,9 +467,7 @@ bool estoc_session_answer(estoc_session *s, estoc_ms now, const estoc_late *late
 {
     s->route = late->route;
     log_request(s, &late->answer, now);
-    if (estoc_responder_answer(&s->open->responder, now, &late->answer)) {
-        estoc_log(ESTOC_LOG_ERROR, "coap", "result", "the responder did not take a verdict", NULL);
-    }
+    give_answer(s, now, &late->answer);
     return flush(s, now);
 }
 
@@ -436,5 +485,6 @@ estoc_ms estoc_session_deadline(const estoc_session *s)
 bool estoc_session_busy(const estoc_session *s, estoc_ms now)
 {
     estoc_ms idle = (estoc_ms)s->generation->conf.idle_s * 1000u;
-    return s->pending > 0 || s->open == NULL || now + idle < s->idle_at + BUSY_MS;
+    return s->pending > 0 || s->open == NULL || estoc_lane_waits(&s->lane) ||
+           now + idle < s->idle_at + BUSY_MS;
 }

@@ -10,6 +10,7 @@
 
 #include "dispatch.h"
 #include "dtls.h"
+#include "egress.h"
 #include "table.h"
 
 #define ESTOC_REPLIES_LEN 2560u /* bytes of sent replies kept for duplicates (C1) */
@@ -20,7 +21,8 @@ struct estoc_worker;
 typedef struct estoc_open {
     estoc_responder responder;
     uint8_t replies[ESTOC_REPLIES_LEN];
-    char subject[256]; /* of the client certificate, for the log */
+    uint32_t retransmitted; /* of the responder, as it was when it last sent */
+    char subject[256];      /* of the client certificate, for the log */
 } estoc_open;
 
 typedef struct estoc_session {
@@ -29,11 +31,13 @@ typedef struct estoc_session {
     estoc_generation *generation;
     estoc_dtls *dtls;
     estoc_open *open;
+    estoc_lane lane;          /* what waits to be sent */
     estoc_route route;        /* of the request in hand */
     estoc_ms asked_at;        /* when it was handed on */
     uint8_t hello_random[32]; /* of the ClientHello that began it */
     estoc_ms idle_at;         /* closed when nothing has come until then */
     unsigned pending;         /* verdicts still to come */
+    bool again;               /* what is sent now is a retransmission */
     bool gone;                /* out of the table, kept for its verdicts */
 } estoc_session;
 
@@ -62,6 +66,8 @@ bool estoc_session_input(estoc_session *s, estoc_ms now, estoc_slice dg);
 bool estoc_session_tick(estoc_session *s, estoc_ms now);
 /** A verdict came (the session is not gone). Takes over the answer's owner. */
 bool estoc_session_answer(estoc_session *s, estoc_ms now, const estoc_late *late);
+/** All that waited has left: time-outs count from here. */
+void estoc_session_sent(estoc_session *s, estoc_ms now);
 estoc_ms estoc_session_deadline(const estoc_session *s);
 /** Whether something is under way that a clean stop should let finish. */
 bool estoc_session_busy(const estoc_session *s, estoc_ms now);

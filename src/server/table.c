@@ -6,11 +6,21 @@
 
 #include "table.h"
 
-const char *estoc_path_text(const estoc_path *path, char *out, size_t cap)
+static bool is_ipv4(const estoc_path *path)
 {
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(path->peer, mapped, sizeof mapped) == 0;
+}
+
+size_t estoc_path_header(const estoc_path *path)
+{
+    return is_ipv4(path) ? 20 + 8 : 40 + 8;
+}
+
+const char *estoc_path_text(const estoc_path *path, char *out, size_t cap)
+{
     char address[INET6_ADDRSTRLEN] = "?";
-    if (memcmp(path->peer, mapped, sizeof mapped) == 0) {
+    if (is_ipv4(path)) {
         inet_ntop(AF_INET, path->peer + 12, address, sizeof address);
         snprintf(out, cap, "%s:%u", address, path->port);
     } else {

@@ -21,6 +21,8 @@ typedef struct estoc_path {
 /** "192.0.2.1:5684" or "[2001:db8::1]:5684". @return out */
 const char *estoc_path_text(const estoc_path *path, char *out, size_t cap);
 #define ESTOC_PATH_TEXT_MAX 64
+/** Bytes of IP and UDP header of each datagram along it. */
+size_t estoc_path_header(const estoc_path *path);
 
 typedef struct estoc_entry {
     estoc_path path;

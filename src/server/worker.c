@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,15 +16,40 @@
 
 /* ------------------------------------------------------------------------------------- sessions */
 
+static void transmit(estoc_worker *w, const estoc_path *path, estoc_slice dg)
+{
+    estoc_udp_send(w->sockets[path->socket], w->ipv6[path->socket], path, dg);
+}
+
+/* Now, if it is small or nobody waits, and the budget has room; else in its turn. */
 static void send_datagram(void *ctx, estoc_slice dg)
 {
     estoc_session *s = ctx;
-    estoc_worker_send(s->worker, &s->entry.path, dg);
+    estoc_worker *w = s->worker;
+    estoc_us now = estoc_now_us();
+    size_t bytes = dg.len + estoc_path_header(&s->entry.path);
+    bool small = dg.len <= ESTOC_EGRESS_SMALL;
+    bool first = !estoc_lane_waits(&s->lane) && (small || w->queue.bytes == 0);
+    if (first && (small ? estoc_egress_take_small(w->queue.egress, now, bytes)
+                        : estoc_egress_take(w->queue.egress, now, bytes, 0))) {
+        estoc_egress_count(w->queue.egress, now, bytes, s->again);
+        transmit(w, &s->entry.path, dg);
+    } else {
+        (void)estoc_queue_put(&w->queue, &s->lane,
+                              s->open == NULL ? ESTOC_LANE_HANDSHAKE : ESTOC_LANE_ANSWER, now, dg,
+                              estoc_path_header(&s->entry.path), s->again);
+    }
 }
 
-void estoc_worker_send(estoc_worker *w, const estoc_path *path, estoc_slice dg)
+/* What belongs to no session is sent at once or not at all (D5). */
+static void send_stateless(estoc_worker *w, const estoc_path *path, estoc_slice dg)
 {
-    estoc_udp_send(w->sockets[path->socket], w->ipv6[path->socket], path, dg);
+    estoc_us now = estoc_now_us();
+    size_t bytes = dg.len + estoc_path_header(path);
+    if (estoc_egress_take_small(w->queue.egress, now, bytes)) {
+        estoc_egress_count(w->queue.egress, now, bytes, false);
+        transmit(w, path, dg);
+    }
 }
 
 static void end_session(estoc_worker *w, estoc_session *s)
@@ -66,7 +92,9 @@ static void accept_session(estoc_worker *w, estoc_session *fresh, estoc_session 
 static void listen_datagram(estoc_worker *w, const estoc_path *path, estoc_session *old,
                             estoc_ms now, estoc_slice dg)
 {
-    if (w->stop_by != ESTOC_NEVER) {
+    /* on a busy way out a handshake would only be tried twice: its client asks again later */
+    if (w->stop_by != ESTOC_NEVER ||
+        estoc_egress_wait_ms(w->queue.egress, estoc_now_us()) > ESTOC_EGRESS_HELLO_MS) {
         return;
     }
     uint8_t peer[20];
@@ -98,7 +126,7 @@ static void listen_datagram(estoc_worker *w, const estoc_path *path, estoc_sessi
     }
     /* D5: never more out than in, whatever the library says */
     if (v == ESTOC_DTLS_REPLY && reply_len <= dg.len) {
-        estoc_worker_send(w, path, (estoc_slice){reply, reply_len});
+        send_stateless(w, path, (estoc_slice){reply, reply_len});
     }
 }
 
@@ -123,6 +151,22 @@ static void read_socket(estoc_worker *w, size_t i)
             return;
         }
         take_datagram(w, &path, estoc_now_ms(), (estoc_slice){dg, len});
+    }
+}
+
+/* Whose turn it is, as far as the budget goes. */
+static void run_queue(estoc_worker *w)
+{
+    estoc_slice dg;
+    estoc_lane *l;
+    while ((l = estoc_queue_next(&w->queue, estoc_now_us(), &dg)) != NULL) {
+        estoc_session *s = (estoc_session *)((uint8_t *)l - offsetof(estoc_session, lane));
+        transmit(w, &s->entry.path, dg);
+        estoc_queue_left(&w->queue, l);
+        if (!estoc_lane_waits(l)) {
+            estoc_session_sent(s, estoc_now_ms());
+            estoc_table_move(&w->table, &s->entry, estoc_session_deadline(s));
+        }
     }
 }
 
@@ -268,6 +312,8 @@ static int timeout_of(const estoc_worker *w)
     estoc_ms now = estoc_now_ms();
     estoc_ms due = estoc_plain_deadline(w->plain);
     due = e != NULL && e->deadline < due ? e->deadline : due;
+    estoc_us queue = estoc_queue_due(&w->queue);
+    due = queue / 1000u + 1 < due ? queue / 1000u + 1 : due;
     estoc_ms wait = due > now ? due - now : 0;
     if (w->stop_by != ESTOC_NEVER && wait > POLL_DRAIN_MS) {
         wait = POLL_DRAIN_MS;
@@ -307,6 +353,7 @@ static void *run(void *ctx)
         }
         estoc_plain_tick(w->plain, estoc_now_ms());
         run_deadlines(w);
+        run_queue(w);
     }
     while (w->table.n > 0) {
         estoc_session *s = (estoc_session *)w->table.heap[0];

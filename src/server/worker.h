@@ -20,6 +20,7 @@ typedef struct estoc_worker {
     size_t sockets_n;
     estoc_plain *plain; /* discovery without DTLS, borrowed; NULL on all workers but one */
     int wake;           /* eventfd */
+    estoc_queue queue;  /* what waits to be sent; its budget is the server's */
     estoc_table table;
     estoc_dtls_listener *listener;
     estoc_generation *generation;
@@ -49,7 +50,4 @@ void estoc_worker_reload(estoc_worker *w, estoc_generation *g);
 void estoc_worker_stop(estoc_worker *w);
 /** After the thread was joined, or was never started. Waits for verdicts still to come. */
 void estoc_worker_free(estoc_worker *w);
-/** Send one datagram along a session's path. */
-void estoc_worker_send(estoc_worker *w, const estoc_path *path, estoc_slice dg);
-
 #endif

@@ -319,6 +319,19 @@ static void acknowledge(estoc_responder *r)
     }
 }
 
+void estoc_responder_acknowledge(estoc_responder *r)
+{
+    if (ack_wanted(r)) {
+        r->ack_due = 0;
+    }
+}
+
+void estoc_responder_restart(estoc_responder *r, estoc_ms now)
+{
+    r->now = now;
+    r->separate_due = estoc_rsp_after(r, r->separate_timeout_ms);
+}
+
 estoc_err estoc_responder_output(estoc_responder *r, estoc_ms now, estoc_buf out, size_t *len)
 {
     *len = 0;

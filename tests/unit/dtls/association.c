@@ -255,6 +255,8 @@ static void client_falls_silent(size_t payload_max, size_t more)
     assert_in_range(p->sent[DOWN], 1 + 5 * (flight - 1), 1 + 5 * (flight - 1) + 4 * more);
     assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_FAILED);
     assert_string_equal(estoc_dtls_why(p->s), "no answer");
+    assert_true(estoc_dtls_unanswered(p->s));
+    assert_false(estoc_dtls_unanswered(p->c));
     pair_free(p);
 }
 
@@ -264,6 +266,34 @@ static void silent_client(void **state)
     client_falls_silent(1232, 0);
     client_falls_silent(400, 0);
     client_falls_silent(208, 1);
+}
+
+/* A flight that left late is not sent again before its time. */
+static void left_late(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->passes = server_unheard;
+    pair_connect(p);
+    pair_run(p, p->now);
+    assert_non_null(p->s);
+    assert_true(estoc_dtls_deadline(p->s) == p->now + 1000);
+    size_t down = p->sent[DOWN];
+    estoc_dtls_restart(p->s, p->now + 700);
+    assert_true(estoc_dtls_deadline(p->s) == p->now + 1700);
+    estoc_dtls_tick(p->s, p->now + 1699);
+    assert_int_equal(p->sent[DOWN], down);
+    estoc_dtls_tick(p->s, p->now + 1700);
+    assert_true(p->sent[DOWN] > down);
+    assert_true(estoc_dtls_deadline(p->s) == p->now + 3700); /* doubled, as ever */
+    pair_free(p);
+    p = pair_new();
+    pair_connect(p);
+    pair_run(p, p->now);
+    assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_OPEN);
+    estoc_dtls_restart(p->s, p->now);
+    assert_true(estoc_dtls_deadline(p->s) == ESTOC_NEVER);
+    pair_free(p);
 }
 
 /* Deadlines are those of the caller's clock, however the wall clock jumps. */
@@ -492,6 +522,7 @@ int main(void)
         cmocka_unit_test(last_flight_lost),
         cmocka_unit_test(random_loss),
         cmocka_unit_test(silent_server),
+        cmocka_unit_test(left_late),
         cmocka_unit_test(silent_client),
         cmocka_unit_test(wall_clock_steps),
         cmocka_unit_test(sizes),

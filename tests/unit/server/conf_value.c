@@ -73,6 +73,40 @@ static void times(void **state)
     }
 }
 
+static void bits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t bits;
+    } good[] = {{"0", 0},           {"100k", 100000},           {"100000", 100000}, {"2M", 2000000},
+                {"4G", 4000000000}, {"4294967295", UINT32_MAX}, {"0G", 0}};
+    static const char *const bad[] = {"",
+                                      "k",
+                                      "100K",
+                                      "100kb",
+                                      "100 k",
+                                      "-1",
+                                      "1.5M",
+                                      "5G",
+                                      "4294967296",
+                                      "4294968k",
+                                      "4294967295G",
+                                      "1m",
+                                      "99999999999999999999k"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        uint32_t n = 7;
+        assert_true(estoc_conf_bits(good[i].text, &n));
+        assert_int_equal(n, good[i].bits);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        uint32_t n;
+        if (estoc_conf_bits(bad[i], &n)) {
+            fail_msg("took \"%s\"", bad[i]);
+        }
+    }
+}
+
 static void times_as_text(void **state)
 {
     (void)state;
@@ -246,6 +280,7 @@ int main(void)
         {"numbers have a range and no decoration", numbers, NULL, NULL, NULL},
         {"times have one unit, or are seconds", times, NULL, NULL, NULL},
         {"times as text are read as the same", times_as_text, NULL, NULL, NULL},
+        {"bits a second", bits, NULL, NULL, NULL},
         {"lists of keys", keys, NULL, NULL, NULL},
         {"RFC 7030 section 4.5.2 the example", example_of_rfc7030, NULL, NULL, NULL},
         {"OIDs and numbers as attributes and values", oids_and_numbers, NULL, NULL, NULL},

@@ -90,6 +90,8 @@ static void assert_defaults(void)
     assert_int_equal(c.workers, 0);
     assert_int_equal(c.mtu, 1280);
     assert_int_equal(c.unrecognised, ESTOC_REFUSE);
+    assert_int_equal(c.egress, 0);
+    assert_int_equal(c.max_age_s, 86400);
     assert_int_equal(c.idle_s, 60);
     assert_int_equal(c.handshake_s, 60);
     assert_int_equal(c.answer_delay_ms, 1000);
@@ -172,6 +174,8 @@ static void every_key(void **state)
                  "root = e\n"
                  "log = debug\n"
                  "mtu = 256\n"
+                 "egress = 100k\n"
+                 "max-age = 2h\n"
                  "idle = 2\n"
                  "handshake = 5m\n"
                  "dtls-timeout = 9s\n"
@@ -207,6 +211,8 @@ static void every_key(void **state)
     assert_string_equal(c.root, "e");
     assert_int_equal(c.log_level, ESTOC_LOG_DEBUG);
     assert_int_equal(c.mtu, 256);
+    assert_int_equal(c.egress, 100000);
+    assert_int_equal(c.max_age_s, 7200);
     assert_int_equal(c.idle_s, 2);
     assert_int_equal(c.handshake_s, 300);
     assert_int_equal(c.dtls_timeout_ms, 9000);
@@ -331,6 +337,10 @@ static void each_fault(void **state)
         {"[server]\nbody-max = 255\n", 2, "from 256 to 65536"},
         {"[server]\nbodies-max = 0\n", 2, "from 1 to 1000000"},
         {"[server]\nidle = 0\n", 2, "idle = 0: must be a time from 1s to 1w"},
+        {"[server]\negress = 3999\n", 2, "egress = 3999: must be bits a second from 4k to 4G"},
+        {"[server]\negress = 4100M\n", 2, "from 4k to 4G"},
+        {"[server]\negress = fast\n", 2, "from 4k to 4G"},
+        {"[server]\nmax-age = 2y\n", 2, "to 1y"},
         {"[server]\nidle = 8d\n", 2, "from 1s to 1w"},
         {"[server]\nidle = 1500ms\n", 2, "from 1s to 1w"},
         {"[server]\nhandshake = 25h\n", 2, "from 1s to 1d"},

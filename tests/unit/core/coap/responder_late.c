@@ -226,6 +226,50 @@ static void snapshot_while_pending(void **state)
     expect("ACK 6 2.04 ct=281 +10");
 }
 
+/* Where answers are slow to leave, they are acknowledged first. */
+static void acknowledged_first(void **state)
+{
+    (void)state;
+    estoc_responder_acknowledge(&rig.r); /* nothing is asked: nothing happens */
+    expect_nothing();
+    ask("CON 1 POST /a +5");
+    estoc_responder_acknowledge(&rig.r);
+    assert_int_equal(estoc_responder_deadline(&rig.r), 0);
+    expect("ACK 1 0.00");
+    estoc_responder_acknowledge(&rig.r); /* once is enough */
+    expect_nothing();
+    owner_says(CHANGED, 100);
+    expect("CON 20480 for 1 2.04 ct=281 +100");
+    ask("NON 2 GET /a");
+    estoc_responder_acknowledge(&rig.r);
+    expect_nothing();
+    owner_says(CONTENT, 10);
+    expect("NON 20481 for 2 2.05 ct=281 +10");
+}
+
+/* What has only now left is not repeated before its time, and the wait stays as long as it was. */
+static void left_late(void **state)
+{
+    (void)state;
+    rig.jitter = 0;
+    estoc_responder_restart(&rig.r, rig.now);
+    assert_int_equal(estoc_responder_deadline(&rig.r), ESTOC_NEVER);
+    ask("CON 1 GET /a");
+    estoc_responder_acknowledge(&rig.r);
+    expect("ACK 1 0.00");
+    owner_says(CONTENT, 10);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    rig.now += 1900;
+    estoc_responder_restart(&rig.r, rig.now);
+    wait_until_deadline(2000);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    rig.now += 3000;
+    estoc_responder_restart(&rig.r, rig.now);
+    wait_until_deadline(4000);
+    expect("CON 20480 for 1 2.05 ct=281 +10");
+    assert_int_equal(rig.r.traffic.retransmitted, 2);
+}
+
 /* A clock at its end does not wrap. */
 static void end_of_time(void **state)
 {
@@ -242,7 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_RIG("L1 an answer in time rides on the ACK", in_time),
-        IN_RIG("L1 a late answer is a CON, sent until acknowledged", late),
+        IN_RIG("L1 86 a late answer is a CON, sent until acknowledged", late),
         IN_RIG("L1 a late answer without a random source", late_without_random),
         cmocka_unit_test(acknowledged_or_reset),
         IN_RIG("L1 time-outs that overflow", very_patient),
@@ -250,6 +294,8 @@ int main(void)
         IN_RIG("194 a second request meanwhile", pipelined),
         IN_RIG("B1 other requests beside a body in assembly", beside_a_body),
         IN_RIG("B1 blocks of an answer while another is pending", snapshot_while_pending),
+        IN_RIG("L1 acknowledged first, where the way out is busy", acknowledged_first),
+        IN_RIG("L1 a late answer that left late", left_late),
         IN_RIG("the end of time", end_of_time),
     };
     return cmocka_run_group_tests_name("responder_late", tests, NULL, NULL);
