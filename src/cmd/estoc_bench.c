@@ -16,6 +16,7 @@
 #include "estoc.h"
 #include "output.h"
 #include "request.h"
+#include "resume.h"
 
 #define ROOM              8192
 #define DTLS_TIMEOUT_MS   1000
@@ -318,6 +319,9 @@ static int prepare(struct bench *b)
                                      .payload_max = estoc_payload_max(b->opt, &b->to.at[0]),
                                      .timeout_ms = DTLS_TIMEOUT_MS};
         err = estoc_dtls_client_new(&cfg, &b->dtls, &why);
+        if (!err) {
+            estoc_resume_load(b->opt, &b->uri, &b->id, b->dtls);
+        }
     }
     err = err ? err : estoc_tally_make(&b->tally, b->opt->count);
     b->slot = calloc(b->opt->concurrency, sizeof *b->slot);

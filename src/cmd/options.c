@@ -97,7 +97,7 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
     }
 }
 
-static void add_common(struct table *t, estoc_options *opt, const char **format)
+static void add_common(struct table *t, unsigned takes, estoc_options *opt, const char **format)
 {
     add_text(t, "cert", "FILE", &opt->cert, "certificate to show the server, PEM");
     add_text(t, "key", "KEY", &opt->key, "its private key, a PEM file or pkcs11: URI");
@@ -111,6 +111,10 @@ static void add_common(struct table *t, estoc_options *opt, const char **format)
              "give up after so many seconds of silence (60)");
     add_uint(t, "wait", "S", &opt->wait_s, 0, 31536000,
              "wait out \"later\" for so many seconds, then exit 75 (0)");
+    add_text(t, "resume", "FILE", &opt->resume,
+             (takes & ESTOC_TAKES_LOAD) != 0
+                 ? "resume the session that another command kept there"
+                 : "keep the session there, and resume it the next time");
     add_flag(t, "json", 0, &opt->json, "the result as JSON on stdout");
     add_flag(t, "verbose", 'v', &opt->verbose, "show each message");
     add_text(t, "trace", "FILE", &opt->trace, "write each message there as text");
@@ -119,7 +123,7 @@ static void add_common(struct table *t, estoc_options *opt, const char **format)
 /* Options of a later version: no "unknown option" for those who read about them. */
 static int refuse_later(const char *command, int argc, char **argv)
 {
-    static const char *const later[] = {"--resume", "--pop"};
+    static const char *const later[] = {"--pop"};
     for (int i = 1; i < argc; i++) {
         for (size_t j = 0; j < sizeof later / sizeof later[0]; j++) {
             size_t len = strlen(later[j]);
@@ -162,7 +166,7 @@ int estoc_options_parse(const estoc_manual *m, int argc, char **argv, estoc_opti
                            .count = 100,
                            .concurrency = 8};
     add_own(&t, m->takes, opt);
-    add_common(&t, opt, &format);
+    add_common(&t, m->takes, opt, &format);
     estoc_usage usage = {.program = "estoc",
                          .command = m->command,
                          .positional = "URI",

@@ -9,6 +9,7 @@
 #include <estoc/block.h>
 
 #include "credential.h"
+#include "resume.h"
 #include "talk.h"
 
 #define PROGRESS_AFTER_MS 2000
@@ -232,7 +233,9 @@ static estoc_err handshake(estoc_talk *t)
     clear_progress(t);
     if (!err) {
         char figures[160];
-        estoc_tracer_note(&t->tracer, "-- handshake done: %s, %s", estoc_dtls_cipher(t->conn.dtls),
+        estoc_tracer_note(&t->tracer, "-- handshake done%s: %s, %s",
+                          estoc_dtls_resumed(t->conn.dtls) ? " (session resumed)" : "",
+                          estoc_dtls_cipher(t->conn.dtls),
                           estoc_talk_figures(t, figures, sizeof figures));
     }
     return err;
@@ -253,6 +256,9 @@ static int make_dtls(estoc_talk *t, const estoc_identity *id, const struct socka
                                  .payload_max = estoc_payload_max(t->opt, to),
                                  .timeout_ms = DTLS_TIMEOUT_MS};
     estoc_err err = estoc_dtls_client_new(&cfg, &t->dtls, &why);
+    if (!err) {
+        estoc_resume_load(t->opt, &t->uri, id, t->dtls);
+    }
     return err ? estoc_say(t->opt->command, ESTOC_EXIT_LOCAL, "%s: %s", t->opt->uri,
                            why.text[0] != '\0' ? why.text : estoc_err_text(err))
                : ESTOC_EXIT_DONE;
@@ -281,6 +287,7 @@ static int connect_to(estoc_talk *t, const estoc_identity *id)
         }
         estoc_err err = handshake(t);
         if (!err) {
+            estoc_resume_save(t->opt, &t->uri, id, t->conn.dtls);
             return ESTOC_EXIT_DONE;
         }
         if (err != ESTOC_E_TIMEOUT || last || t->conn.figures.received > 0) {

@@ -30,6 +30,7 @@ typedef struct estoc_options {
     const char *cert, *key, *ta; /* files, or NULL; the key may be a pkcs11: URI */
     const char *label;           /* or NULL */
     const char *trace;           /* file, or NULL */
+    const char *resume;          /* file, or NULL */
     uint32_t block_size;         /* 16 to 1,024 */
     uint32_t mtu;                /* bytes of the largest IP datagram */
     uint16_t format;             /* ESTOC_FORMAT_CERTS, _CERT or _NONE */

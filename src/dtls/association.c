@@ -128,6 +128,10 @@ void estoc_dtls_free(estoc_dtls *d)
     if (d == NULL) {
         return;
     }
+    if (d->ssl != NULL && d->state == ESTOC_DTLS_OPEN) {
+        /* an association that just ends is no reason to forget its session. RFC 5246 section 7.2.1 */
+        SSL_set_shutdown(d->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    }
     SSL_free(d->ssl);
     estoc_blob_free(&d->cert);
     free(d);
@@ -234,7 +238,7 @@ void estoc_dtls_handshake(estoc_dtls *d)
     int result = SSL_do_handshake(d->ssl);
     if (result != 1) {
         settle(d, result);
-    } else if (d->cert.len == 0 || SSL_get_verify_result(d->ssl) != X509_V_OK) {
+    } else if (!estoc_dtls_take_peer(d) || SSL_get_verify_result(d->ssl) != X509_V_OK) {
         fail(d, "no certificate");
     } else if (SSL_get_extms_support(d->ssl) != 1) { /* D8; a server has refused it before */
         SSL_shutdown(d->ssl);
@@ -392,6 +396,11 @@ estoc_ms estoc_dtls_deadline(const estoc_dtls *d)
 estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d)
 {
     return d->state;
+}
+
+bool estoc_dtls_resumed(const estoc_dtls *d)
+{
+    return d->verified && SSL_session_reused(d->ssl) == 1;
 }
 
 bool estoc_dtls_recognised(const estoc_dtls *d)

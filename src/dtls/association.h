@@ -9,6 +9,7 @@
 
 #include <openssl/ssl.h>
 
+#include "cache.h"
 #include "dtls.h"
 
 enum { RECORD_HEADER_LEN = 13 }; /* type, version, epoch, sequence number, length */
@@ -22,7 +23,13 @@ typedef struct estoc_dtls_context {
     uint32_t timeout_ms;
     char *host; /* client only; NULL: not checked */
     bool accept_ra;
-    bool let_strangers_in; /* server only */
+    /* server only */
+    bool let_strangers_in;
+    uint32_t resume_s;
+    estoc_dtls_cache *sessions; /* NULL: none are kept */
+    /* client only */
+    SSL_SESSION *session;      /* to be resumed, or NULL */
+    estoc_blobs session_chain; /* what the server sent with its certificate in the full handshake */
 } estoc_dtls_context;
 
 typedef struct estoc_dtls_credentials {
@@ -47,6 +54,7 @@ struct estoc_dtls {
     size_t message_max; /* 0 before */
     unsigned early;     /* records of the next epoch taken in during the handshake */
     estoc_blob cert;    /* the peer's */
+    int64_t good_until; /* the end of the first certificate in its chain to end; 0: not known */
     estoc_why why;
     /* during a call */
     estoc_ms now;
@@ -84,5 +92,18 @@ bool estoc_dtls_is_whole_message(estoc_slice dg);
 
 /** SSL_CTX_set_cert_verify_callback; arg is the context. */
 int estoc_dtls_verify(X509_STORE_CTX *store, void *arg);
+
+struct estoc_dtls_client {
+    estoc_dtls_context context;
+};
+/** What the peer sent with its certificate, in this handshake or in the one it resumes. */
+ESTOC_MUST_USE estoc_err estoc_dtls_peer_chain(const estoc_dtls *d, estoc_blobs *chain);
+/** Whether a server with this certificate is the one meant. RFC 7030 section 3.6.1 */
+bool estoc_dtls_is_host(const estoc_dtls_context *c, const estoc_cert *cert);
+
+/** A server that lets sessions be resumed, if `resume_s` is set. @return 0; ESTOC_E_MEMORY */
+ESTOC_MUST_USE estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, size_t most);
+/** The peer of a resumed session, from the full handshake. @return false: it was not kept */
+bool estoc_dtls_take_peer(estoc_dtls *d);
 
 #endif

@@ -10,10 +10,6 @@
 
 #include "association.h"
 
-struct estoc_dtls_client {
-    estoc_dtls_context context;
-};
-
 estoc_err estoc_dtls_client_new(const estoc_dtls_client_cfg *cfg, estoc_dtls_client **out,
                                 estoc_why *why)
 {
@@ -71,6 +67,8 @@ estoc_err estoc_dtls_connect(estoc_dtls_client *c, estoc_ms now, estoc_dtls_out 
     d->out = send;
     if (!name_server(d->ssl, c->context.host)) {
         err = ESTOC_E_USAGE;
+    } else if (c->context.session != NULL && SSL_set_session(d->ssl, c->context.session) != 1) {
+        err = ESTOC_E_CRYPTO;
     } else if (!estoc_dtls_begin(d, now, room)) {
         err = ESTOC_E_MEMORY;
     } else {
@@ -87,20 +85,6 @@ estoc_err estoc_dtls_connect(estoc_dtls_client *c, estoc_ms now, estoc_dtls_out 
     return ESTOC_OK;
 }
 
-/* What the peer sent with its certificate. */
-static estoc_err peer_chain(const estoc_dtls *d, estoc_blobs *chain)
-{
-    STACK_OF(X509) *stack = SSL_get_peer_cert_chain(d->ssl);
-    estoc_err err = ESTOC_OK;
-    for (int i = 0; !err && i < sk_X509_num(stack); i++) {
-        uint8_t *der = NULL;
-        int len = i2d_X509(sk_X509_value(stack, i), &der);
-        err = len > 0 ? estoc_blobs_add(chain, estoc_slice_of(der, (size_t)len)) : ESTOC_E_CRYPTO;
-        OPENSSL_free(der);
-    }
-    return err;
-}
-
 estoc_err estoc_dtls_recheck(const estoc_dtls *d, const estoc_blobs *anchors, estoc_why *why)
 {
     if (!d->verified || d->context->server) {
@@ -108,7 +92,7 @@ estoc_err estoc_dtls_recheck(const estoc_dtls *d, const estoc_blobs *anchors, es
         return ESTOC_E_STATE;
     }
     estoc_blobs chain = {NULL, 0};
-    estoc_err err = peer_chain(d, &chain);
+    estoc_err err = estoc_dtls_peer_chain(d, &chain);
     if (err) {
         estoc_why_set(why, "%s", estoc_err_text(err));
     } else {

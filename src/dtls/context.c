@@ -26,8 +26,8 @@ enum {
 
 static bool set_rules(SSL_CTX *ctx)
 {
-    /* No tickets and no session cache: they come with their keys rotated and shared. CBC, the reason
-     * for encrypt-then-MAC, is not among the ciphers: 4 bytes less in each hello. */
+    /* No tickets: they travel twice (docs/adr/0002). CBC, the reason for encrypt-then-MAC, is not
+     * among the ciphers: 4 bytes less in each hello. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_NO_ENCRYPT_THEN_MAC | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -191,7 +191,10 @@ estoc_err estoc_dtls_context_init(estoc_dtls_context *c, const estoc_dtls_creden
 
 void estoc_dtls_context_free(estoc_dtls_context *c)
 {
+    SSL_SESSION_free(c->session);
     SSL_CTX_free(c->ssl);
+    estoc_dtls_cache_free(c->sessions);
+    estoc_blobs_free(&c->session_chain);
     BIO_meth_free(c->bio);
     free(c->host);
     memset(c, 0, sizeof *c);

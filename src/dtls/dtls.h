@@ -34,7 +34,9 @@ typedef struct estoc_dtls_server_cfg {
     const estoc_blobs *anchors; /* client trust anchors; copied */
     size_t payload_max;         /* UDP payload bytes of the largest datagram; 208 and more (D7) */
     uint32_t timeout_ms;        /* first retransmission of a flight; X5 */
-    bool let_strangers_in; /* D4: who holds the key of any certificate gets through the handshake */
+    bool let_strangers_in;      /* D4: the key of any certificate is enough for the handshake */
+    uint32_t resume_s;          /* how long a session may be resumed; 0: never (D8) */
+    size_t resume_max;          /* sessions kept for that, if any; the oldest go first */
 } estoc_dtls_server_cfg;
 
 ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,
@@ -76,6 +78,13 @@ typedef struct estoc_dtls_client estoc_dtls_client;
 ESTOC_MUST_USE estoc_err estoc_dtls_client_new(const estoc_dtls_client_cfg *cfg,
                                                estoc_dtls_client **out, estoc_why *why);
 void estoc_dtls_client_free(estoc_dtls_client *c);
+/** Resume this session with each association made from now on, as long as the server agrees.
+ *  @param[in] session  of estoc_dtls_session, untrusted; copied
+ *  @param[in] anchors  the server's certificate in it must lead to one of them now, and name the host
+ *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_UNTRUSTED with `why` filled; ESTOC_E_MEMORY: then there will
+ *          be full handshakes                                                                      */
+ESTOC_MUST_USE estoc_err estoc_dtls_client_resume(estoc_dtls_client *c, estoc_slice session,
+                                                  const estoc_blobs *anchors, estoc_why *why);
 /** A new association; sends the first ClientHello at once. */
 ESTOC_MUST_USE estoc_err estoc_dtls_connect(estoc_dtls_client *c, estoc_ms now, estoc_dtls_out send,
                                             estoc_dtls **out);
@@ -103,6 +112,13 @@ estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d);
 /** Whether the peer's certificate leads to an anchor. Server: false at an open association that
  *  `let_strangers_in` allowed, for all of its life; estoc_dtls_why tells the reason (D4).          */
 bool estoc_dtls_recognised(const estoc_dtls *d);
+/** Whether an open association has resumed an earlier one's session: same peer, same certificate. */
+bool estoc_dtls_resumed(const estoc_dtls *d);
+/** Client: what a later association needs to resume this session, with the server's chain. A secret;
+ *  good for a client with the same certificate only, which the caller sees to.
+ *  @return 0 and `out` is the caller's; ESTOC_E_STATE (not open, or the server keeps no sessions);
+ *          ESTOC_E_MEMORY                                                                          */
+ESTOC_MUST_USE estoc_err estoc_dtls_session(const estoc_dtls *d, estoc_blob *out);
 /** Peer's leaf certificate, DER; empty before it is verified. Lives as long as the association. */
 estoc_slice estoc_dtls_peer_cert(const estoc_dtls *d);
 /** Client: check the server's chain again, against new anchors (K1; RFC 9148 section 9.1). */

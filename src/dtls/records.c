@@ -95,6 +95,10 @@ static bool keep_protected(estoc_dtls *d, estoc_slice body)
 {
     const SSL_CIPHER *suite = SSL_get_current_cipher(d->ssl);
     suite = suite != NULL ? suite : SSL_get_pending_cipher(d->ssl);
+    if (suite == NULL && d->context->session != NULL) {
+        /* a server that resumes sends its Finished with its hello, before the suite is known here */
+        suite = SSL_SESSION_get0_cipher(d->context->session);
+    }
     if (suite == NULL || body.len < expansion(suite)) {
         return false;
     }

@@ -3,6 +3,8 @@
  * Whether the certificate a peer shows may pass, by the rules of estoc_chain_verify (crypto.h), with
  * the anchors parsed once for all associations. D1, D3, D4, K1; RFC 5280 section 6, RFC 8422 section 5.
  */
+#include <time.h>
+
 #include <openssl/x509v3.h>
 
 #include "association.h"
@@ -71,6 +73,28 @@ static bool set_rules(X509_STORE_CTX *store, const estoc_dtls_context *c, int64_
                                                       : X509_PURPOSE_SSL_SERVER) == 1;
 }
 
+bool estoc_dtls_is_host(const estoc_dtls_context *c, const estoc_cert *cert)
+{
+    return c->host == NULL || (c->accept_ra && cert->cmc_ra) ||
+           estoc_cert_names_host(cert->der, c->host);
+}
+
+/* When the first of the certificates that led to the anchor ends. */
+static int64_t chain_ends(X509_STORE_CTX *store)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+    int64_t ends = INT64_MAX;
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        struct tm tm;
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) != 1) {
+            return 0;
+        }
+        int64_t end = (int64_t)timegm(&tm);
+        ends = end < ends ? end : ends;
+    }
+    return ends;
+}
+
 static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls *d,
                  const estoc_cert *cert)
 {
@@ -92,12 +116,11 @@ static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls 
         return refuse(store, d, leaf, X509_V_ERR_INVALID_PURPOSE,
                       "key usage does not allow digital signatures");
     }
-    /* RFC 7030 section 3.6.1 */
-    if (c->host != NULL && !(c->accept_ra && cert->cmc_ra) &&
-        !estoc_cert_names_host(estoc_blob_slice(d->cert), c->host)) {
+    if (!estoc_dtls_is_host(c, cert)) {
         return refuse(store, d, leaf, X509_V_ERR_HOSTNAME_MISMATCH,
                       "certificate is for another host");
     }
+    d->good_until = chain_ends(store);
     return 1;
 }
 

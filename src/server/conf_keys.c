@@ -337,6 +337,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "mtu",            take_number, OF(mtu),                  256, 1500},
     {ESTOC_CONF_SERVER, "idle",           take_time,   OF(idle_s),               SECOND, 7 * DAY},
     {ESTOC_CONF_SERVER, "handshake",      take_time,   OF(handshake_s),          SECOND, DAY},
+    {ESTOC_CONF_SERVER, "resume",         take_time,   OF(resume_s),             0, 7 * DAY},
     {ESTOC_CONF_SERVER, "answer-delay",   take_time,   OF(answer_delay_ms),      10, 60 * SECOND},
     {ESTOC_CONF_SERVER, "dtls-timeout",   take_time,   OF(dtls_timeout_ms),      50, 60 * SECOND},
     {ESTOC_CONF_SERVER, "workers",        take_number, OF(workers),              0, 256},

@@ -225,6 +225,7 @@ static void defaults(struct parser *p)
     c->idle_s = 60;
     c->handshake_s = 60;
     c->answer_delay_ms = 1000;
+    c->resume_s = 86400;
     c->dtls_timeout_ms = 1000;
     c->sessions_max = 20000;
     c->body_max = 8192;

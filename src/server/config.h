@@ -39,6 +39,7 @@ typedef struct estoc_config {
     uint32_t idle_s;          /* D10; default 60 */
     uint32_t handshake_s;     /* a handshake must finish within; default 60 */
     uint32_t answer_delay_ms; /* L1; default 1000 */
+    uint32_t resume_s;        /* D8: how long a session may be resumed; 0: never; default a day */
     uint32_t dtls_timeout_ms; /* X5; default 1000 */
     uint32_t sessions_max;    /* associations in all; default 20000 */
     uint32_t body_max;        /* B2; default 8192 */

@@ -91,7 +91,9 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
                                  .anchors = &g->anchors,
                                  .payload_max = g->conf.mtu - IP_UDP_BYTES,
                                  .timeout_ms = g->conf.dtls_timeout_ms,
-                                 .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER};
+                                 .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER,
+                                 .resume_s = g->conf.resume_s,
+                                 .resume_max = g->conf.sessions_max};
     return estoc_dtls_server_new(&cfg, &g->dtls, why);
 }
 

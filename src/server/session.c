@@ -194,7 +194,8 @@ static bool opened(estoc_session *s)
     estoc_log(known ? ESTOC_LOG_DEBUG : ESTOC_LOG_WARN, "dtls", "peer",
               estoc_path_text(&s->entry.path, peer, sizeof peer), "result",
               known ? "open" : "unrecognised", "subject", s->open->subject, "cipher",
-              estoc_dtls_cipher(s->dtls), "why", known ? NULL : estoc_dtls_why(s->dtls), NULL);
+              estoc_dtls_cipher(s->dtls), "resumed", estoc_dtls_resumed(s->dtls) ? "yes" : NULL,
+              "why", known ? NULL : estoc_dtls_why(s->dtls), NULL);
     return true;
 }
 

@@ -180,8 +180,14 @@ static void set_up(peer *p)
     if (!c->keep_ticket) {
         SSL_CTX_set_options(p->ssl_ctx, SSL_OP_NO_TICKET);
     }
+    if (c->no_ems) {
+        SSL_CTX_set_options(p->ssl_ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+    }
     credentials(p);
     p->ssl = SSL_new(p->ssl_ctx);
+    if (c->session != NULL) {
+        assert_int_equal(SSL_set_session(p->ssl, c->session), 1);
+    }
     BIO *bio = bio_of(p);
     SSL_set_bio(p->ssl, bio, bio);
     SSL_set_app_data(p->ssl, p);

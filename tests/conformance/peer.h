@@ -38,6 +38,8 @@ typedef struct peer_cfg {
     int max_version;      /* default: DTLS 1.2 */
     unsigned mtu;         /* UDP payload bytes; default 1200 */
     uint8_t max_fragment; /* TLSEXT_max_fragment_length_...; 0: not offered */
+    SSL_SESSION *session; /* to be resumed; NULL: none */
+    bool no_ems;          /* do not offer the extended master secret */
     bool keep_ticket;     /* offer session tickets (default: not) */
     /* What OpenSSL sends, before it goes out; it may be called with an empty flight. */
     void (*out)(peer *p, flight *f);

@@ -284,6 +284,26 @@ static void no_key_no_entry(void **state)
     EVP_PKEY_free(key);
 }
 
+static void no_resumption(void **state)
+{
+    const fixture *f = *state;
+    stranger s = meet_anybody(f);
+    SSL_SESSION *session = SSL_get1_session(s.p->ssl);
+    peer_close(s.p);
+    peer_cfg cfg = {.port = f->port, .own = s.cert, .own_key = s.key, .session = session};
+    for (int i = 0; i < 3; i++) {
+        peer *p = peer_connect(&cfg);
+        assert_false(SSL_session_reused(p->ssl));
+        wire_out o;
+        request(p, &o, GET, EST "/crts");
+        expect_unauthorized(p, &o);
+        peer_close(p);
+        peer_free(p);
+    }
+    SSL_SESSION_free(session);
+    part(&s);
+}
+
 static void the_client_says_so(void **state)
 {
     const fixture *f = *state;
@@ -329,6 +349,7 @@ int main(void)
         NAMED("D4 a NON request is 4.01 too", confirmable_or_not),
         NAMED("D4 HC 51 the log says why a certificate is not recognised", told_why),
         NAMED("D4 D2 without the key, or a certificate, the handshake fails", no_key_no_entry),
+        NAMED("D4 D8 a stranger's session is not resumed", no_resumption),
         NAMED("D4 cli estoc says 4.01 and ends with 4", the_client_says_so),
         NAMED("D4 who is recognised and may not is told 4.03", not_its_right),
     };

@@ -296,7 +296,9 @@ static void make_server(pair *p)
                                  .anchors = &anchors,
                                  .payload_max = p->payload_max,
                                  .timeout_ms = p->timeout_ms,
-                                 .let_strangers_in = p->let_strangers_in};
+                                 .let_strangers_in = p->let_strangers_in,
+                                 .resume_s = p->resume_s,
+                                 .resume_max = p->resume_max};
     assert_int_equal(estoc_dtls_server_new(&cfg, &p->server, &why), 0);
     assert_int_equal(estoc_dtls_listener_new(p->server, &p->listener), 0);
     estoc_blobs_free(&chain);

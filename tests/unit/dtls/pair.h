@@ -58,6 +58,8 @@ typedef struct pair {
     bool accept_ra, let_strangers_in;
     size_t payload_max;
     uint32_t timeout_ms;
+    uint32_t resume_s; /* of the server */
+    size_t resume_max;
     /* NULL, or: whether this datagram, the n-th of its way from 1 on, arrives */
     bool (*passes)(struct pair *p, int way, size_t n, estoc_slice dg);
     size_t lose[2]; /* for pass_but_one */

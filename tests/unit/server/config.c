@@ -95,6 +95,7 @@ static void assert_defaults(void)
     assert_int_equal(c.idle_s, 60);
     assert_int_equal(c.handshake_s, 60);
     assert_int_equal(c.answer_delay_ms, 1000);
+    assert_int_equal(c.resume_s, 86400);
     assert_int_equal(c.dtls_timeout_ms, 1000);
     assert_int_equal(c.sessions_max, 20000);
     assert_int_equal(c.body_max, 8192);
@@ -178,6 +179,7 @@ static void every_key(void **state)
                  "max-age = 2h\n"
                  "idle = 2\n"
                  "handshake = 5m\n"
+                 "resume = 0\n"
                  "dtls-timeout = 9s\n"
                  "answer-delay = 100ms\n"
                  "workers = 3\n"
@@ -215,6 +217,7 @@ static void every_key(void **state)
     assert_int_equal(c.max_age_s, 7200);
     assert_int_equal(c.idle_s, 2);
     assert_int_equal(c.handshake_s, 300);
+    assert_int_equal(c.resume_s, 0);
     assert_int_equal(c.dtls_timeout_ms, 9000);
     assert_int_equal(c.answer_delay_ms, 100);
     assert_int_equal(c.workers, 3);

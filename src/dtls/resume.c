@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sessions resumed by their ID, at both ends. D8; RFC 5246 section 7.3, RFC 7627 section 5.3.
+ *
+ * The server keeps a session, with the client's certificate, for as long as the certificates of the
+ * client's chain last, and no longer than configured. It does so for clients it recognises only, and a
+ * new server (a reload) knows none. Whether the client has been revoked since is asked at each request.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "association.h"
+
+/* --------------------------------------------------------------------------------------- the server */
+
+/* Half of what is usual is as hard to meet by chance, and an ID travels three times. */
+static int make_id(SSL *ssl, unsigned char *id, unsigned *len)
+{
+    (void)ssl;
+    estoc_random random = estoc_random_system();
+    *len = ESTOC_SESSION_ID_LEN;
+    return random.fill(random.ctx, id, ESTOC_SESSION_ID_LEN);
+}
+
+/* A full handshake is over. @return 0: the reference stays OpenSSL's */
+static int keep(SSL *ssl, SSL_SESSION *session)
+{
+    const estoc_dtls *d = SSL_get_app_data(ssl);
+    unsigned id_len;
+    const uint8_t *id = SSL_SESSION_get_id(session, &id_len);
+    uint8_t bytes[ESTOC_SESSION_MAX];
+    uint8_t *end = bytes;
+    int len = i2d_SSL_SESSION(session, NULL);
+    int64_t now = estoc_unix_s();
+    int64_t until = now + d->context->resume_s;
+    if (d->stranger || id_len != ESTOC_SESSION_ID_LEN || len <= 0 || len > ESTOC_SESSION_MAX) {
+        return 0;
+    }
+    until = until < d->good_until ? until : d->good_until;
+    (void)i2d_SSL_SESSION(session, &end);
+    (void)estoc_dtls_cache_put(d->context->sessions, id, estoc_slice_of(bytes, (size_t)len), now,
+                               until);
+    estoc_wipe(bytes, sizeof bytes);
+    return 0;
+}
+
+/* A session whose client was not kept is none: then there is a full handshake. */
+static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *copy)
+{
+    const estoc_dtls *d = SSL_get_app_data(ssl);
+    uint8_t bytes[ESTOC_SESSION_MAX];
+    const uint8_t *at = bytes;
+    size_t len = 0;
+    *copy = 0;
+    if (id_len != ESTOC_SESSION_ID_LEN) {
+        return NULL;
+    }
+    estoc_dtls_cache_get(d->context->sessions, id, estoc_unix_s(), bytes, &len);
+    SSL_SESSION *session = len > 0 ? d2i_SSL_SESSION(NULL, &at, (long)len) : NULL;
+    estoc_wipe(bytes, len);
+    if (session != NULL && SSL_SESSION_get0_peer(session) == NULL) {
+        SSL_SESSION_free(session);
+        session = NULL;
+    }
+    return session;
+}
+
+/* A fatal alert ends the session, too. RFC 5246 section 7.2.2 */
+static void forget(SSL_CTX *ctx, SSL_SESSION *session)
+{
+    unsigned id_len;
+    const uint8_t *id = SSL_SESSION_get_id(session, &id_len);
+    const estoc_dtls_context *c = SSL_CTX_get_app_data(ctx);
+    if (id_len == ESTOC_SESSION_ID_LEN) {
+        estoc_dtls_cache_remove(c->sessions, id);
+    }
+}
+
+estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, size_t most)
+{
+    static const unsigned char context[] = "estoc";
+    if (c->resume_s == 0 || most == 0) {
+        return ESTOC_OK;
+    }
+    c->sessions = estoc_dtls_cache_new(most);
+    if (c->sessions == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    SSL_CTX_set_app_data(c->ssl, c);
+    SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_timeout(c->ssl, (long)c->resume_s);
+    SSL_CTX_sess_set_new_cb(c->ssl, keep);
+    SSL_CTX_sess_set_get_cb(c->ssl, find);
+    SSL_CTX_sess_set_remove_cb(c->ssl, forget);
+    return SSL_CTX_set_generate_session_id(c->ssl, make_id) == 1 &&
+                   SSL_CTX_set_session_id_context(c->ssl, context, sizeof context - 1) == 1
+               ? ESTOC_OK
+               : ESTOC_E_MEMORY;
+}
+
+bool estoc_dtls_take_peer(estoc_dtls *d)
+{
+    if (d->cert.len > 0 || SSL_session_reused(d->ssl) != 1) {
+        return d->cert.len > 0;
+    }
+    const X509 *x = SSL_get0_peer_certificate(d->ssl);
+    uint8_t *der = NULL;
+    int len = x != NULL ? i2d_X509(x, &der) : 0;
+    bool good = len > 0 && !estoc_blob_copy(estoc_slice_of(der, (size_t)len), &d->cert);
+    OPENSSL_free(der);
+    return good;
+}
+
+/* --------------------------------------------------------------------------------------- the client */
+
+static estoc_err add_cert(estoc_blobs *chain, X509 *x)
+{
+    uint8_t *der = NULL;
+    int len = i2d_X509(x, &der);
+    estoc_err err =
+        len > 0 ? estoc_blobs_add(chain, estoc_slice_of(der, (size_t)len)) : ESTOC_E_CRYPTO;
+    OPENSSL_free(der);
+    return err;
+}
+
+estoc_err estoc_dtls_peer_chain(const estoc_dtls *d, estoc_blobs *chain)
+{
+    estoc_err err = ESTOC_OK;
+    if (SSL_session_reused(d->ssl) == 1) {
+        const estoc_blobs *kept = &d->context->session_chain;
+        for (size_t i = 0; !err && i < kept->n; i++) {
+            err = estoc_blobs_add(chain, estoc_blob_slice(kept->at[i]));
+        }
+        return err;
+    }
+    STACK_OF(X509) *stack = SSL_get_peer_cert_chain(d->ssl);
+    for (int i = 0; !err && i < sk_X509_num(stack); i++) {
+        err = add_cert(chain, sk_X509_value(stack, i));
+    }
+    return err;
+}
+
+/* The session as OpenSSL writes it, then the chain: DER one after the other. */
+estoc_err estoc_dtls_session(const estoc_dtls *d, estoc_blob *out)
+{
+    estoc_blobs chain = {NULL, 0};
+    *out = (estoc_blob){NULL, 0};
+    SSL_SESSION *session = SSL_get0_session(d->ssl);
+    unsigned id_len = 0;
+    if (d->state == ESTOC_DTLS_OPEN && session != NULL) {
+        (void)SSL_SESSION_get_id(session, &id_len);
+    }
+    int len = id_len > 0 ? i2d_SSL_SESSION(session, NULL) : 0;
+    if (len <= 0) {
+        return ESTOC_E_STATE;
+    }
+    estoc_err err = estoc_dtls_peer_chain(d, &chain);
+    size_t room = (size_t)len;
+    for (size_t i = 0; i < chain.n; i++) {
+        room += chain.at[i].len;
+    }
+    out->ptr = err ? NULL : malloc(room);
+    if (out->ptr != NULL) {
+        uint8_t *at = out->ptr;
+        (void)i2d_SSL_SESSION(session, &at);
+        for (size_t i = 0; i < chain.n; i++) {
+            memcpy(at, chain.at[i].ptr, chain.at[i].len);
+            at += chain.at[i].len;
+        }
+        out->len = room;
+    }
+    estoc_blobs_free(&chain);
+    return err ? err : out->ptr != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+}
+
+static estoc_err read_chain(const uint8_t *at, const uint8_t *end, estoc_blobs *chain)
+{
+    estoc_err err = ESTOC_OK;
+    while (!err && at < end) {
+        X509 *x = d2i_X509(NULL, &at, (long)(end - at));
+        err = x != NULL ? add_cert(chain, x) : ESTOC_E_MALFORMED;
+        X509_free(x);
+    }
+    return err;
+}
+
+/* K1: whom we trust now, not whom we trusted then. */
+static estoc_err check_server(const estoc_dtls_context *c, const SSL_SESSION *session,
+                              const estoc_blobs *chain, const estoc_blobs *anchors, estoc_why *why)
+{
+    uint8_t *der = NULL;
+    const X509 *x = SSL_SESSION_get0_peer((SSL_SESSION *)session);
+    int len = x != NULL ? i2d_X509(x, &der) : 0;
+    estoc_slice leaf = estoc_slice_of(der, len > 0 ? (size_t)len : 0);
+    estoc_cert cert;
+    estoc_err err = estoc_cert_parse(&cert, leaf) ? ESTOC_E_MALFORMED : ESTOC_OK;
+    if (!err) {
+        err = estoc_chain_verify(leaf, chain, anchors, ESTOC_PURPOSE_SERVER, estoc_unix_s(), why);
+    }
+    if (!err && !estoc_dtls_is_host(c, &cert)) {
+        estoc_why_set(why, "certificate is for another host");
+        err = ESTOC_E_UNTRUSTED;
+    }
+    OPENSSL_free(der);
+    return err;
+}
+
+estoc_err estoc_dtls_client_resume(estoc_dtls_client *c, estoc_slice bytes,
+                                   const estoc_blobs *anchors, estoc_why *why)
+{
+    estoc_blobs chain = {NULL, 0};
+    const uint8_t *at = bytes.ptr;
+    why->text[0] = '\0';
+    SSL_SESSION *session =
+        bytes.len > 0 && bytes.len <= LONG_MAX ? d2i_SSL_SESSION(NULL, &at, (long)bytes.len) : NULL;
+    estoc_err err = session != NULL && SSL_SESSION_get_protocol_version(session) == DTLS1_2_VERSION
+                        ? read_chain(at, bytes.ptr + bytes.len, &chain)
+                        : ESTOC_E_MALFORMED;
+    err = err ? err : check_server(&c->context, session, &chain, anchors, why);
+    ERR_clear_error();
+    if (err) {
+        SSL_SESSION_free(session);
+        estoc_blobs_free(&chain);
+        return err;
+    }
+    SSL_SESSION_free(c->context.session);
+    estoc_blobs_free(&c->context.session_chain);
+    c->context.session = session;
+    c->context.session_chain = chain;
+    return ESTOC_OK;
+}

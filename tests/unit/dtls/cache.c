@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cache.h"
+
+/* Entry i: its ID, and a session of its own length and bytes. */
+static void id_of(uint32_t i, uint8_t id[ESTOC_SESSION_ID_LEN])
+{
+    memset(id, 0, ESTOC_SESSION_ID_LEN);
+    uint32_t spread = i * 2654435761u;
+    memcpy(id, &spread, sizeof spread);
+    memcpy(id + 8, &i, sizeof i);
+}
+
+static size_t session_of(uint32_t i, uint8_t *out)
+{
+    size_t len = 1 + i % 600;
+    memset(out, (int)(i & 0xff), len);
+    return len;
+}
+
+static bool put(estoc_dtls_cache *c, uint32_t i, int64_t now, int64_t until)
+{
+    uint8_t id[ESTOC_SESSION_ID_LEN], bytes[ESTOC_SESSION_MAX];
+    id_of(i, id);
+    size_t len = session_of(i, bytes);
+    return estoc_dtls_cache_put(c, id, estoc_slice_of(bytes, len), now, until);
+}
+
+static bool has(estoc_dtls_cache *c, uint32_t i, int64_t now)
+{
+    uint8_t id[ESTOC_SESSION_ID_LEN], want[ESTOC_SESSION_MAX], got[ESTOC_SESSION_MAX];
+    size_t len = 1;
+    id_of(i, id);
+    estoc_dtls_cache_get(c, id, now, got, &len);
+    if (len == 0) {
+        return false;
+    }
+    assert_int_equal(len, session_of(i, want));
+    assert_memory_equal(got, want, len);
+    return true;
+}
+
+static void drop(estoc_dtls_cache *c, uint32_t i)
+{
+    uint8_t id[ESTOC_SESSION_ID_LEN];
+    id_of(i, id);
+    estoc_dtls_cache_remove(c, id);
+}
+
+static void kept_until(void **state)
+{
+    (void)state;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(10);
+    assert_non_null(c);
+    assert_false(has(c, 1, 100));
+    assert_true(put(c, 1, 100, 200));
+    assert_true(has(c, 1, 100));
+    assert_true(has(c, 1, 199));
+    assert_false(has(c, 1, 200));
+    assert_false(has(c, 2, 100));
+    assert_false(put(c, 3, 100, 100)); /* over before it begins */
+    drop(c, 1);
+    drop(c, 1);
+    drop(c, 7);
+    assert_false(has(c, 1, 100));
+    uint8_t large[ESTOC_SESSION_MAX + 1] = {0}, id[ESTOC_SESSION_ID_LEN] = {9};
+    assert_false(estoc_dtls_cache_put(c, id, estoc_slice_of(large, sizeof large), 100, 200));
+    assert_true(estoc_dtls_cache_put(c, id, estoc_slice_of(large, sizeof large - 1), 100, 200));
+    estoc_dtls_cache_free(c);
+    estoc_dtls_cache_free(NULL);
+    assert_null(estoc_dtls_cache_new(0));
+    assert_null(estoc_dtls_cache_new(SIZE_MAX));
+}
+
+static void oldest_go_first(void **state)
+{
+    (void)state;
+    for (uint32_t most = 1; most <= 40; most += 13) {
+        estoc_dtls_cache *c = estoc_dtls_cache_new(most);
+        assert_non_null(c);
+        for (uint32_t i = 0; i < 500; i++) {
+            assert_true(put(c, i, 100, 200));
+            for (uint32_t k = 0; k <= i; k++) {
+                assert_int_equal(has(c, k, 100), i - k < most);
+            }
+        }
+        estoc_dtls_cache_free(c);
+    }
+}
+
+/* Whatever is removed in between, what was put last is there. */
+static void holes(void **state)
+{
+    (void)state;
+    enum { MOST = 8, N = 2000 };
+    static bool dropped[N];
+    estoc_dtls_cache *c = estoc_dtls_cache_new(MOST);
+    assert_non_null(c);
+    uint32_t seed = 1;
+    for (uint32_t i = 0; i < N; i++) {
+        assert_true(put(c, i, 100, 200));
+        seed = seed * 1664525u + 1013904223u;
+        uint32_t k = seed >> 24 & 15;
+        if (k <= i) {
+            drop(c, i - k);
+            dropped[i - k] = true;
+        }
+        for (uint32_t j = i < MOST ? 0 : i - MOST + 1; j <= i; j++) {
+            assert_true(dropped[j] ? !has(c, j, 100) : has(c, j, 100) || i - j >= MOST);
+        }
+    }
+    estoc_dtls_cache_free(c);
+}
+
+static void time_makes_room(void **state)
+{
+    (void)state;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(4);
+    assert_non_null(c);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(put(c, i, 100, 200 + i));
+    }
+    assert_true(put(c, 4, 202, 300)); /* three are over: they go, and the last stays */
+    assert_true(has(c, 3, 202));
+    assert_true(put(c, 5, 202, 300));
+    assert_true(put(c, 6, 202, 300));
+    assert_true(has(c, 3, 202));
+    assert_false(has(c, 2, 100));
+    estoc_dtls_cache_free(c);
+}
+
+static void *hammer(void *arg)
+{
+    estoc_dtls_cache *c = arg;
+    for (uint32_t i = 0; i < 20000; i++) {
+        (void)put(c, i % 300, 100, 200);
+        (void)has(c, (i * 7) % 300, 100);
+        drop(c, (i * 3) % 300);
+    }
+    return NULL;
+}
+
+static void threads(void **state)
+{
+    (void)state;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(64);
+    pthread_t t[4];
+    assert_non_null(c);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&t[i], NULL, hammer, c), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(t[i], NULL), 0);
+    }
+    estoc_dtls_cache_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"D8 a session is kept until its time is over", kept_until, NULL, NULL, NULL},
+        {"D8 a full cache lets the oldest go", oldest_go_first, NULL, NULL, NULL},
+        {"D8 sessions removed in between", holes, NULL, NULL, NULL},
+        {"D8 what is over makes room first", time_makes_room, NULL, NULL, NULL},
+        {"D8 several threads at once", threads, NULL, NULL, NULL},
+    };
+    return cmocka_run_group_tests_name("dtls cache", tests, NULL, NULL);
+}
