@@ -29,7 +29,8 @@ typedef enum estoc_err {
     ESTOC_E_SPACE       = 0x0201, /**< the caller's buffer is too small */
     ESTOC_E_LIMIT       = 0x0202, /**< a named limit is passed (body, path, nesting, count) */
     ESTOC_E_MEMORY      = 0x0203, /**< no memory (server and tools; the core never asks for any) */
-    ESTOC_E_BUSY        = 0x0204, /**< a queue or a quota is full at this moment */
+    ESTOC_E_BUSY        = 0x0204, /**< a queue is full at this moment */
+    ESTOC_E_QUOTA       = 0x0205, /**< one peer asks for more than its share, for now */
     /* 0x03xx malformed: the bytes are not what the format asks */
     ESTOC_E_TRUNCATED   = 0x0301, /**< the input ends before the structure does */
     ESTOC_E_MALFORMED   = 0x0302, /**< the input breaks a rule of its format */

@@ -16,7 +16,7 @@ typedef struct estoc_authority estoc_authority;
 typedef struct estoc_verdict {
     estoc_err err;    /* 0: issued */
     const char *text; /* for an error: at most 64 bytes for the client, nothing internal */
-    uint32_t retry_s; /* with ESTOC_E_LATER, _BUSY or _STORE: Max-Age */
+    uint32_t retry_s; /* with ESTOC_E_LATER, _BUSY, _QUOTA or _STORE: Max-Age */
     estoc_slice cert; /* issued: DER */
     estoc_slice key;  /* /skg and /skc: the private key, to be wiped wherever it goes (E5) */
     uint16_t key_format;

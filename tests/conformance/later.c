@@ -538,7 +538,7 @@ static void too_many(void **state)
     }
     body third;
     a_csr(&third);
-    assert_int_equal(send_request(p, MANUAL "/sen", &third, &r), CODE(5, 3));
+    assert_int_equal(send_request(p, MANUAL "/sen", &third, &r), CODE(4, 29));
     assert_true(option_of(&r, OPT_MAX_AGE) > 0);
     assert_int_equal(pending(f, id), 2); /* not kept */
     for (int i = 0; i < 2; i++) {
@@ -549,7 +549,7 @@ static void too_many(void **state)
     }
     assert_int_equal(pending(f, id), 3);
     decide(f, "reject", id); /* makes room */
-    assert_int_equal(send_request(p, MANUAL "/sen", &third, &r), CODE(5, 3));
+    assert_int_equal(send_request(p, MANUAL "/sen", &third, &r), CODE(4, 29));
     assert_int_equal(pending(f, id), 2); /* not for one that has two */
     decide(f, "reject", id);
     assert_int_equal(send_request(p, MANUAL "/sen", &third, &r), CODE(5, 3));
@@ -741,7 +741,7 @@ int main(void)
         NAMED("L2 HC 306 a renewal waits, too", renewal),
         NAMED("L2 what the rules refuse does not wait", not_even_asked),
         NAMED("L2 E5 a key made by the server waits, too", a_key_from_the_server),
-        NAMED_ALONE("L2 X11 few requests of one identity, and a limit to all", too_many),
+        NAMED_ALONE("L2 C4 X11 few requests of one identity, and a limit to all", too_many),
         NAMED_ALONE("L2 requests are forgotten in the end", forgotten),
         NAMED("L1 K2 enroll, and a slow answer", client_is_patient),
         NAMED_ALONE("L2 K3 HC 306 enroll and renew --wait wait for the person", client_waits),

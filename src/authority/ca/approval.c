@@ -19,12 +19,12 @@ static estoc_err wait(const estoc_petition *p, int64_t asked_at, int64_t now, es
     return ESTOC_E_LATER;
 }
 
-static estoc_err too_many(const estoc_petition *p, estoc_approval *out, estoc_ruling *why,
-                          const char *text)
+static estoc_err too_many(const estoc_petition *p, estoc_err err, estoc_approval *out,
+                          estoc_ruling *why, const char *text)
 {
     out->retry_s = retry_after(p, 0, 0);
     *why = (estoc_ruling){"X11", text};
-    return ESTOC_E_BUSY;
+    return err;
 }
 
 /* A new one. */
@@ -39,10 +39,10 @@ static estoc_err keep(const estoc_petition *p, estoc_store *store, const estoc_p
         return err;
     }
     if (own >= rules->per_client) {
-        return too_many(p, out, why, "too many of your requests wait for approval");
+        return too_many(p, ESTOC_E_QUOTA, out, why, "too many of your requests wait for approval");
     }
     if (all >= rules->max) {
-        return too_many(p, out, why, "too many requests wait for approval");
+        return too_many(p, ESTOC_E_BUSY, out, why, "too many requests wait for approval");
     }
     err = estoc_store_pend(store, pending, &out->id);
     return err ? err : wait(p, pending->asked_at, pending->asked_at, out, why);

@@ -11,7 +11,7 @@
 /** What came of it. */
 typedef struct estoc_approval {
     int64_t id;       /* of the request that waits, or waited; 0: it was not taken */
-    uint32_t retry_s; /* with ESTOC_E_LATER and ESTOC_E_BUSY */
+    uint32_t retry_s; /* with ESTOC_E_LATER, _QUOTA and _BUSY */
     estoc_blob cert;  /* what was issued for it before; the caller frees it */
 } estoc_approval;
 
@@ -20,7 +20,8 @@ typedef struct estoc_approval {
  *  a transaction, whose commit makes it last.
  *  @param[in]  rec  identity, profile, subject and digest of the request
  *  @return 0: approved (with `cert`: and issued already); ESTOC_E_LATER (not decided yet);
- *          ESTOC_E_FORBIDDEN (rejected); ESTOC_E_BUSY (too many wait); ESTOC_E_STORE;
+ *          ESTOC_E_FORBIDDEN (rejected); ESTOC_E_QUOTA, ESTOC_E_BUSY (too many of this client, or
+ *          of all, wait); ESTOC_E_STORE;
  *          ESTOC_E_MEMORY; with an error other than the last two, `why` is filled                  */
 ESTOC_MUST_USE estoc_err estoc_approval_consult(const estoc_petition *p, estoc_store *store,
                                                 const estoc_pending_rules *rules,

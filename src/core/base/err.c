@@ -17,6 +17,7 @@
     ROW(ESTOC_E_LIMIT,       TOO_LARGE,          "over a size limit") \
     ROW(ESTOC_E_MEMORY,      UNAVAILABLE,        "out of memory") \
     ROW(ESTOC_E_BUSY,        UNAVAILABLE,        "busy, try again later") \
+    ROW(ESTOC_E_QUOTA,       TOO_MANY_REQUESTS,  "too many requests, try again later") \
     ROW(ESTOC_E_TRUNCATED,   BAD_REQUEST,        "data ends too early") \
     ROW(ESTOC_E_MALFORMED,   BAD_REQUEST,        "malformed data") \
     ROW(ESTOC_E_TRAILING,    BAD_REQUEST,        "bytes behind the end of the data") \

@@ -222,7 +222,7 @@ static void too_many(void **state)
     assert_int_equal(consult(1, 1, NOW, &a), ESTOC_E_LATER);
     int64_t first = a.id;
     assert_int_equal(consult(1, 2, NOW, &a), ESTOC_E_LATER);
-    assert_int_equal(consult(1, 3, NOW, &a), ESTOC_E_BUSY);
+    assert_int_equal(consult(1, 3, NOW, &a), ESTOC_E_QUOTA);
     assert_int_equal(a.id, 0);
     assert_int_equal(a.retry_s, 60);
     assert_in_range(strlen(ruling.text), 1, 64);
