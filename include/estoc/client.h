@@ -41,7 +41,10 @@ enum {
     ESTOC_STEP_CRTS = 1,
     ESTOC_STEP_ATT  = 2,
     ESTOC_STEP_SEN  = 4,
-    ESTOC_STEP_SREN = 8   /**< instead of SEN */
+    ESTOC_STEP_SREN = 8,  /**< instead of SEN */
+    ESTOC_STEP_SKG  = 16, /**< or one of these: the server makes the key. certificate() is then a
+                               multipart-core of the key and the certificate, secret */
+    ESTOC_STEP_SKC  = 32
 };
 /* clang-format on */
 

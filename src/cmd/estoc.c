@@ -108,6 +108,25 @@ static int renew(int argc, char **argv)
     return run(&m, estoc_cmd_renew, argc, argv);
 }
 
+static int keygen(int argc, char **argv)
+{
+    static const estoc_manual m = {
+        "keygen", "get a key that the server makes, and its certificate",
+        "Like enroll, but the server makes the key: for devices that cannot. It must be switched "
+        "on\n"
+        "there (keygen = yes). Stores PREFIX.crt, PREFIX.key and PREFIX.ta once key and "
+        "certificate\n"
+        "match and lead to the trust anchors. Without --decrypt-key the key is protected by DTLS\n"
+        "alone. FILE of --decrypt-key is an AES key that the server has too, in one line\n"
+        "\"IDENTIFIER KEY\" in hexadecimal, mode 0600; or a private key in PEM, whose certificate\n"
+        "stands in the same file or is that of --cert, and was issued for encryption as "
+        "well.\n" WHERE,
+        "  estoc keygen coaps://est.example --cert dev.crt --key dev.key --ta dev.ta --out op \\\n"
+        "      --decrypt-key dev.key",
+        ESTOC_TAKES_PREFIX | ESTOC_TAKES_NAMES | ESTOC_TAKES_KEYGEN};
+    return run(&m, estoc_cmd_keygen, argc, argv);
+}
+
 static int bench(int argc, char **argv)
 {
     static const estoc_manual m = {
@@ -129,10 +148,10 @@ int main(int argc, char **argv)
         {"att", "show what the server asks for in a request", att},
         {"enroll", "get a certificate for a new key: the whole of it", enroll},
         {"renew", "replace a certificate before it ends", renew},
+        {"keygen", "get a key that the server makes, and its certificate", keygen},
         {"sen", "enroll with a request of your own", sen},
         {"sren", "re-enroll with a request of your own", sren},
         {"bench", "measure load and latency", bench},
-        {"keygen", "make the key here instead, with `estoc enroll`", NULL},
         {NULL, NULL, NULL}};
     signal(SIGPIPE, SIG_IGN); /* stdout closed early is an error to report, not to die of */
     return estoc_args_main("estoc", "certificates for devices: EST over CoAPS (RFC 9148)", commands,

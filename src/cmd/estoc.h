@@ -14,6 +14,7 @@ int estoc_cmd_sen(estoc_options *opt);
 int estoc_cmd_sren(estoc_options *opt);
 int estoc_cmd_enroll(estoc_options *opt);
 int estoc_cmd_renew(estoc_options *opt);
+int estoc_cmd_keygen(estoc_options *opt);
 int estoc_cmd_bench(estoc_options *opt);
 
 #endif

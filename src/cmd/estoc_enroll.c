@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * estoc enroll and renew: the whole of it, with files.                              K1, K2
+ * estoc enroll, renew and keygen: the whole of it, with files.                              K1, K2
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "credential.h"
 #include "due.h"
 #include "estoc.h"
+#include "keygen.h"
 #include "output.h"
 #include "plan.h"
 #include "text.h"
@@ -17,6 +18,7 @@
 struct run {
     const estoc_options *opt;
     bool renew;
+    estoc_keygen *keygen; /* the server makes the key; else NULL */
     estoc_identity id;
     estoc_talk *talk;
     estoc_anchors anchors; /* what /crts returned */
@@ -189,6 +191,9 @@ static int give_request(struct run *r)
     if (code) {
         return code;
     }
+    if (r->keygen != NULL && estoc_keygen_ask(r->keygen, &r->plan.request)) {
+        return local(r, "the request cannot be made", estoc_err_text(ESTOC_E_SPACE));
+    }
     if (!take_pending(r)) {
         estoc_err err = make_request(r);
         if (err) {
@@ -299,6 +304,27 @@ static int install(struct run *r, estoc_slice *chain, size_t n)
     return code ? code : tell_result(r, &cert);
 }
 
+/* In place of the one that only signed the request. */
+static int take_key(struct run *r, estoc_slice *answer, uint16_t *format)
+{
+    estoc_why why = {""};
+    estoc_made made;
+    estoc_slice server = estoc_dtls_peer_cert(r->talk->conn.dtls);
+    estoc_err err = estoc_keygen_take(r->keygen, &r->anchors, server, *answer, &made, &why);
+    if (err) {
+        return estoc_say(r->opt->command, ESTOC_EXIT_SERVER,
+                         "%s: the key that came cannot be taken: %s; nothing has changed",
+                         r->opt->uri, why.text[0] != '\0' ? why.text : estoc_err_text(err));
+    }
+    estoc_key_free(r->key);
+    r->key = made.key;
+    *answer = made.cert;
+    *format = made.format;
+    return estoc_credential_prepare(r->opt->out, r->key, estoc_blob_slice(r->csr), &why)
+               ? local(r, r->opt->out, why.text)
+               : ESTOC_EXIT_DONE;
+}
+
 static int take_certificate(struct run *r)
 {
     uint16_t format;
@@ -307,6 +333,10 @@ static int take_certificate(struct run *r)
     uint8_t spki[ESTOC_SPKI_MAX];
     size_t spki_len = 0;
     size_t n = 0;
+    int code = r->keygen != NULL ? take_key(r, &answer, &format) : ESTOC_EXIT_DONE;
+    if (code) {
+        return code;
+    }
     estoc_err err = estoc_key_spki(key_of(r), (estoc_buf){spki, sizeof spki}, &spki_len);
     if (!err) {
         err = estoc_issued_take(answer, format, estoc_slice_of(spki, spki_len), chain, &n);
@@ -350,6 +380,17 @@ static int keep_answers(struct run *r)
     return estoc_talk_keep(r->talk, crts, att);
 }
 
+static unsigned steps_of(const struct run *r)
+{
+    if (r->renew) {
+        return ESTOC_STEP_CRTS | ESTOC_STEP_SREN;
+    }
+    unsigned enrols = r->keygen == NULL ? ESTOC_STEP_SEN
+                      : r->opt->single  ? ESTOC_STEP_SKC
+                                        : ESTOC_STEP_SKG;
+    return ESTOC_STEP_CRTS | ESTOC_STEP_ATT | enrols;
+}
+
 static int converse(struct run *r)
 {
     unsigned wants = 0;
@@ -358,8 +399,7 @@ static int converse(struct run *r)
     if (code) {
         return code;
     }
-    code = estoc_talk_start(r->talk, r->renew ? ESTOC_STEP_CRTS | ESTOC_STEP_SREN
-                                              : ESTOC_STEP_CRTS | ESTOC_STEP_ATT | ESTOC_STEP_SEN);
+    code = estoc_talk_start(r->talk, steps_of(r));
     while (!code) {
         code = estoc_talk_run(r->talk, &wants);
         if (code || wants == ESTOC_CLIENT_DONE) {
@@ -460,6 +500,7 @@ static int run(struct run *r)
 {
     int code = estoc_identity_load(r->opt, &r->id);
     code = code ? code : choose_key(r);
+    code = code || r->keygen == NULL ? code : estoc_keygen_begin(r->keygen, r->opt, &r->id);
     code = code ? code : estoc_plan_begin(&r->plan, r->opt, &r->id, r->renew);
     code = code ? code : r->opt->if_due ? run_if_due(r) : converse(r);
     estoc_talk_close(r->talk);
@@ -518,6 +559,17 @@ static int command(estoc_options *opt, bool renew)
     struct run r = {.opt = opt, .renew = renew};
     int code = choose_files(opt, renew, path);
     return code ? code : run(&r);
+}
+
+int estoc_cmd_keygen(estoc_options *opt)
+{
+    char path[3][ESTOC_PATH_MAX];
+    static estoc_keygen keygen;
+    struct run r = {.opt = opt, .keygen = &keygen};
+    int code = choose_files(opt, false, path);
+    code = code ? code : run(&r);
+    estoc_keygen_end(&keygen);
+    return code;
 }
 
 int estoc_cmd_enroll(estoc_options *opt)

@@ -74,6 +74,11 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
                         .help = "a further name: dns:, ip:, uri: or email: before it; repeatable",
                         .to.list = &opt->san});
     }
+    if ((takes & ESTOC_TAKES_KEYGEN) != 0) {
+        add_text(t, "decrypt-key", "FILE", &opt->decrypt_key,
+                 "what the key is to be encrypted to: see above");
+        add_flag(t, "single", 0, &opt->single, "ask /skc: the certificate alone, not in CMS");
+    }
     if ((takes & ESTOC_TAKES_LOAD) != 0) {
         add_uint(t, "count", "N", &opt->count, 1, COUNT_MAX, "enrollments in all (100)");
         add_uint(t, "concurrency", "M", &opt->concurrency, 1, SLOTS_MAX,

@@ -18,7 +18,8 @@ enum {
     ESTOC_TAKES_LOAD = 32,
     ESTOC_TAKES_DUE = 64,
     ESTOC_TAKES_CACHE = 128,
-    ESTOC_TAKES_NEW_KEY = 256
+    ESTOC_TAKES_NEW_KEY = 256,
+    ESTOC_TAKES_KEYGEN = 512
 };
 
 typedef struct estoc_manual {

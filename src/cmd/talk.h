@@ -43,6 +43,8 @@ typedef struct estoc_options {
     estoc_args_list san;
     const char *new_key; /* file or pkcs11: URI of the key to certify, or NULL */
     bool same_key, if_due;
+    const char *decrypt_key;     /* file of keygen, or NULL */
+    bool single;                 /* keygen by /skc */
     uint32_t due_percent;        /* of a certificate's life, with --if-due */
     uint32_t count, concurrency; /* of bench */
 } estoc_options;
@@ -62,7 +64,8 @@ void estoc_identity_free(estoc_identity *id);
 typedef struct estoc_talk {
     const estoc_options *opt;
     const estoc_identity *id;
-    const estoc_blobs *roots; /* that /crts gave: another association must lead there, too; or NULL */
+    const estoc_blobs
+        *roots; /* that /crts gave: another association must lead there, too; or NULL */
     estoc_uri uri;
     estoc_dtls_client *dtls;
     estoc_connection conn;

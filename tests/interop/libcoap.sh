@@ -67,6 +67,25 @@ sen_287() {
         openssl x509 -inform DER -in "$dir/got" -out "$dir/got.pem" && verify "$dir/got.pem"
 }
 
+# made PATH SIZE: a key in PKCS#8 and its certificate; the multipart-core is RFC 9148 A.3's
+made() {
+    new_csr && coap "$dir/got" -b "$2" -m post -t 286 -A 62 -f "$dir/new.csr" "$est/$1" &&
+        [ "$(head -c 6 "$dir/got" | od -An -tx1 | tr -d ' ')" = 8419011c588a ] &&
+        tail -c +7 "$dir/got" | head -c 138 >"$dir/made.p8" &&
+        openssl pkey -inform DER -in "$dir/made.p8" -check -out "$dir/new.key" &&
+        tail -c +151 "$dir/got" >"$dir/made.cert"
+}
+
+skg() {
+    made skg "$1" && openssl pkcs7 -inform DER -in "$dir/made.cert" -print_certs -out "$dir/got.pem" &&
+        verify "$dir/got.pem"
+}
+
+skc() {
+    made skc "$1" && openssl x509 -inform DER -in "$dir/made.cert" -out "$dir/got.pem" &&
+        verify "$dir/got.pem"
+}
+
 discovery() {
     coap "$dir/got" -m get "$uri/.well-known/core?rt=ace.est*" &&
         grep -q 'rt="ace.est.crts"' "$dir/got" && grep -q 'rt="ace.est.sen"' "$dir/got"
@@ -109,6 +128,10 @@ for size in 16 32 64 128 256 512 1024; do
     check "B1 $tool: crts in blocks of $size, 287" crts_287 $size
     check "B1 $tool: sen in blocks of $size, 281" sen_281 $size
     check "B1 $tool: sen in blocks of $size, 287" sen_287 $size
+done
+for size in 64 1024; do
+    check "E5 $tool: skg in blocks of $size" skg $size
+    check "E5 $tool: skc in blocks of $size" skc $size
 done
 check "R2 $tool: discovery" discovery
 check "E1 $tool: crts is 281" format_is 281 est/crts

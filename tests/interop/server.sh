@@ -60,7 +60,7 @@ start_server() {
         echo 'Bail out! no server'
         exit 1
     }
-    sed -i 's/^\[profile\]$/&\nattributes = ecPublicKey:secp256r1/' "$dir/srv/estocd.conf"
+    sed -i 's/^\[profile\]$/&\nkeygen = yes\nattributes = ecPublicKey:secp256r1/' "$dir/srv/estocd.conf"
     : >"$dir/ready"
     "$ESTOCD" run --dir "$dir/srv" --listen 127.0.0.1:0 >"$dir/ready" 2>"$dir/estocd.log" &
     pid=$!

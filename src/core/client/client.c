@@ -11,7 +11,7 @@ enum {
     TRUST,  /* trusted() */
     ATT,    /* the answer of /att */
     CSR,    /* csr() */
-    CERT,   /* the answer of /sen or /sren */
+    CERT,   /* the answer of /sen, /sren, /skg or /skc */
     INSTALL,
     RETRY, /* the end of a wait the server asked for */
     DONE,
@@ -35,7 +35,8 @@ static const uint8_t leads[STATES][EVENTS] = {
     [RETRY]   = { [TIME] = AGAIN },
 };
 
-#define ENROLS (ESTOC_STEP_SEN | ESTOC_STEP_SREN)
+#define MAKES_KEY (ESTOC_STEP_SKG | ESTOC_STEP_SKC)
+#define ENROLS    (ESTOC_STEP_SEN | ESTOC_STEP_SREN | MAKES_KEY)
 
 /* What a state shows, which steps need it, and where to go without them. */
 static const struct {
@@ -66,8 +67,12 @@ static estoc_err fail(estoc_client *c, estoc_err err)
 static const estoc_resource *resource_of(const estoc_client *c)
 {
     unsigned op = rules[c->step].op;
-    if (op == ESTOC_OP_SEN && (c->cfg.steps & ESTOC_STEP_SREN) != 0) {
-        op = ESTOC_OP_SREN;
+    if (op == ESTOC_OP_SEN) {
+        unsigned steps = c->cfg.steps & ENROLS;
+        op = steps == ESTOC_STEP_SREN  ? ESTOC_OP_SREN
+             : steps == ESTOC_STEP_SKG ? ESTOC_OP_SKG
+             : steps == ESTOC_STEP_SKC ? ESTOC_OP_SKC
+                                       : ESTOC_OP_SEN;
     }
     return estoc_resource_for((estoc_op)op);
 }
@@ -75,8 +80,9 @@ static const estoc_resource *resource_of(const estoc_client *c)
 /* The certs format this run takes, named or not.                       RFC 9148 section 4.3 */
 static uint16_t format_of(const estoc_client *c)
 {
-    if (c->step == ATT) {
-        return ESTOC_FORMAT_CSRATTRS;
+    const estoc_resource *res = resource_of(c);
+    if (res->response[1] == ESTOC_FORMAT_NONE) { /* the only one there is */
+        return res->response[0];
     }
     return c->cfg.cert_format != ESTOC_FORMAT_NONE ? c->cfg.cert_format : ESTOC_FORMAT_CERTS;
 }
@@ -102,7 +108,7 @@ static estoc_err request(estoc_client *c)
     call.path[call.path_n++] = estoc_slice_str(res->name);
     call.method = res->method;
     call.content_format = res->request;
-    call.accept = c->step == ATT ? ESTOC_FORMAT_NONE : c->cfg.cert_format;
+    call.accept = res->response[1] == ESTOC_FORMAT_NONE ? ESTOC_FORMAT_NONE : c->cfg.cert_format;
     if (c->step == CERT) {
         call.body = c->csr; /* the same bytes after a 5.03 as before. RFC 9148 section 4.7 */
     }
@@ -216,7 +222,8 @@ static bool silent(const estoc_client *c)
 static bool cfg_ok(const estoc_client_cfg *cfg)
 {
     const unsigned all = ESTOC_STEP_CRTS | ESTOC_STEP_ATT | ENROLS;
-    return cfg->steps != 0 && (cfg->steps & ~all) == 0 && (cfg->steps & ENROLS) != ENROLS &&
+    unsigned enrols = cfg->steps & ENROLS;
+    return cfg->steps != 0 && (cfg->steps & ~all) == 0 && (enrols & (enrols - 1)) == 0 &&
            cfg->root_n <= ESTOC_CALL_PATH_MAX - 2 && cfg->room.ptr != NULL &&
            cfg->room.cap >= 1024 &&
            (cfg->cert_format == ESTOC_FORMAT_CERTS || cfg->cert_format == ESTOC_FORMAT_CERT ||

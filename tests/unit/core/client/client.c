@@ -50,6 +50,36 @@ static void renewal_with_label_and_format(void **state)
     assert_int_equal(estoc_client_state(&rig.c), ESTOC_CLIENT_DONE);
 }
 
+/* E5: whatever certificates come in, a key and its certificate have one format only. */
+static void key_of_the_server(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned step;
+        const char *path;
+    } rows[] = {{ESTOC_STEP_SKG, "/.well-known/est/skg"}, {ESTOC_STEP_SKC, "/.well-known/est/skc"}};
+    for (size_t i = 0; i < 2; i++) {
+        rig_make(rows[i].step);
+        rig.cfg.cert_format = ESTOC_FORMAT_CERT;
+        assert_int_equal(estoc_client_start(&rig.c, rig.now, &rig.cfg), 0);
+        assert_int_equal(estoc_client_csr(&rig.c, rig.now, SLICE(csr)), 0);
+        expect_request(ESTOC_COAP_POST, rows[i].path);
+        assert_int_equal(option_of_request(ESTOC_OPT_CONTENT_FORMAT), ESTOC_FORMAT_PKCS10);
+        assert_int_equal(option_of_request(ESTOC_OPT_ACCEPT), ESTOC_FORMAT_NONE);
+        answer(ESTOC_COAP_CHANGED, ESTOC_FORMAT_MULTIPART, SLICE(some_certs));
+        assert_int_equal(estoc_client_state(&rig.c), ESTOC_CLIENT_WANT_INSTALL);
+        assert_answer(ESTOC_FORMAT_MULTIPART, SLICE(some_certs));
+        assert_int_equal(estoc_client_installed(&rig.c, rig.now, true), 0);
+        assert_int_equal(estoc_client_state(&rig.c), ESTOC_CLIENT_DONE);
+    }
+    rig_make(ESTOC_STEP_SKG);
+    assert_int_equal(estoc_client_start(&rig.c, rig.now, &rig.cfg), 0);
+    assert_int_equal(estoc_client_csr(&rig.c, rig.now, SLICE(csr)), 0);
+    expect_request(ESTOC_COAP_POST, "/.well-known/est/skg");
+    assert_int_equal(answer_with(ESTOC_COAP_CHANGED, ESTOC_FORMAT_CERTS, none, SLICE(some_certs)),
+                     ESTOC_E_FORMAT);
+}
+
 static void crts_alone(void **state)
 {
     (void)state;
@@ -123,7 +153,9 @@ static void misuse(void **state)
 static void start_refuses(void **state)
 {
     (void)state;
-    static const unsigned bad_steps[] = {0, 16, ESTOC_STEP_SEN | ESTOC_STEP_SREN};
+    static const unsigned bad_steps[] = {0, 64, ESTOC_STEP_SEN | ESTOC_STEP_SREN,
+                                         ESTOC_STEP_SKG | ESTOC_STEP_SKC,
+                                         ESTOC_STEP_CRTS | ESTOC_STEP_SEN | ESTOC_STEP_SKC};
     for (size_t i = 0; i < sizeof bad_steps / sizeof bad_steps[0]; i++) {
         rig_make(bad_steps[i]);
         assert_int_equal(estoc_client_start(&rig.c, rig.now, &rig.cfg), ESTOC_E_USAGE);
@@ -205,6 +237,7 @@ int main(void)
         TEST("K2 installed(false) fails", certificate_rejected),
         TEST("calls out of turn", misuse),
         TEST("start refuses a bad configuration", start_refuses),
+        TEST("E5 a key that the server makes: one format, no Accept", key_of_the_server),
         TEST("start refuses a path that does not fit", path_that_does_not_fit),
         TEST("a zeroed client refuses everything", unused),
         TEST("a small output buffer", small_output_buffer),
