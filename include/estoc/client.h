@@ -54,9 +54,9 @@ typedef struct estoc_client_cfg {
         cert_format; /**< what to Accept for crts and sen: ESTOC_FORMAT_CERTS, ESTOC_FORMAT_CERT,
                                or ESTOC_FORMAT_NONE for no such option, which means certs-only and
                                saves bytes. An answer in another format fails: ESTOC_E_FORMAT */
-    uint32_t wait_max_s; /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
-    estoc_buf room;      /**< for one answer body at a time: 1 KiB and more, caller's memory */
-    estoc_slice label;   /**< one more segment, or empty */
+    uint32_t wait_max_s;   /**< longest sum of 5.03 and 4.29 waits before ESTOC_E_LATER; 0: none */
+    estoc_buf room;        /**< for one answer body at a time: 1 KiB and more, caller's memory */
+    estoc_slice label;     /**< one more segment, or empty */
     estoc_slice crts_etag; /**< of answers kept from an earlier run, 1 to 8 bytes, or empty: then */
     estoc_slice att_etag;  /**< they need not be sent again (2.03) */
     size_t root_n;

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coap/wellformed.h"
-#include "est/answers.h"
 #include "../unit/text/templates.h"
 #include "../vectors/rfc9908.h"
+#include "coap/wellformed.h"
+#include "est/answers.h"
 #include "est/wishes.h"
 
 #include "seeds.h"

@@ -145,9 +145,10 @@ static inline struct bytes csr_with_more(estoc_key *key, estoc_slice subject,
     uint8_t spki[ESTOC_SPKI_MAX];
     size_t spki_len = 0;
     assert_int_equal(estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &spki_len), 0);
-    const estoc_csr_plan plan = {
-        .subject = subject, .spki = estoc_slice_of(spki, spki_len), .extensions = extensions,
-        .more_attributes = attributes};
+    const estoc_csr_plan plan = {.subject = subject,
+                                 .spki = estoc_slice_of(spki, spki_len),
+                                 .extensions = extensions,
+                                 .more_attributes = attributes};
     estoc_signer signer = estoc_key_signer(key);
     assert_int_equal(estoc_csr_build(&plan, &signer, (estoc_buf){b.ptr, sizeof b.ptr}, &b.len), 0);
     return b;

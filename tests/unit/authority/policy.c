@@ -187,8 +187,8 @@ static void changes_of_name(void **state)
     struct bytes ext = extensions_of(&one, 1);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct bytes change = change_of(rows[i].inside, rows[i].len);
-        struct bytes csr = csr_with_more(device.key, bytes_slice(&name), bytes_slice(&ext),
-                                         bytes_slice(&change));
+        struct bytes csr =
+            csr_with_more(device.key, bytes_slice(&name), bytes_slice(&ext), bytes_slice(&change));
         profile.change_subject = false;
         assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
         profile.change_subject = true;

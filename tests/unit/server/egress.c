@@ -260,7 +260,7 @@ static void shared(void **state)
 {
     (void)state;
     estoc_queue other = {.egress = &e};
-    estoc_lane far = {NULL};
+    estoc_lane far = {.first = NULL};
     static const uint8_t dg[1000];
     estoc_slice out;
     estoc_us from = now;
