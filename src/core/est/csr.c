@@ -269,8 +269,8 @@ static estoc_err take_spki(estoc_csr *csr, estoc_slice der, bool keyless)
 /* RFC 2986 section 4.1 */
 static estoc_err parse_info(estoc_csr *csr, bool keyless)
 {
-    estoc_reader in;
-    estoc_err err = estoc_der_begin(csr->info, &in);
+    estoc_reader whole = estoc_reader_of(csr->info);
+    estoc_reader in = estoc_der_enter(&whole, ESTOC_DER_SEQUENCE);
     uint32_t version = estoc_der_u32(&in);
     csr->subject = estoc_der_whole(&in, ESTOC_DER_SEQUENCE);
     estoc_slice spki = estoc_der_whole(&in, ESTOC_DER_SEQUENCE);
@@ -278,7 +278,7 @@ static estoc_err parse_info(estoc_csr *csr, bool keyless)
     if (estoc_reader_end(&in) || version != 0) {
         return ESTOC_E_MALFORMED;
     }
-    err = estoc_name_check(csr->subject);
+    estoc_err err = estoc_name_check(csr->subject);
     err = err ? err : take_spki(csr, spki, keyless);
     return err ? err : parse_attributes(csr);
 }
