@@ -65,14 +65,6 @@ typedef enum estoc_err {
 } estoc_err;
 /* clang-format on */
 
-/** What went wrong, in words an operator or a device developer can act on.
- *  @return a static string, never NULL; "unknown error" for a number not listed above            */
-const char *estoc_err_text(estoc_err err);
-
-/** The CoAP response code that tells a client about `err`.                 RFC 9148 section 4.5
- *  @return a code of class 4 or 5 (never 0); 5.00 for anything that is our own failure            */
-uint8_t estoc_err_coap_code(estoc_err err);
-
 #ifdef __cplusplus
 }
 #endif

@@ -4,6 +4,7 @@
 #include <estoc/est.h>
 
 #include "anchors.h"
+#include "text.h"
 
 estoc_err estoc_answer_certs(estoc_slice answer, uint16_t format, estoc_slice *certs, size_t *n)
 {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "connection.h"
+#include "text.h"
 
 enum { UDP_OVER_IPV4 = 28, UDP_OVER_IPV6 = 48 };
 

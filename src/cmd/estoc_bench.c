@@ -17,6 +17,7 @@
 #include "output.h"
 #include "request.h"
 #include "resume.h"
+#include "text.h"
 
 #define ROOM              8192
 #define DTLS_TIMEOUT_MS   1000

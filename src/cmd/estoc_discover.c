@@ -10,6 +10,7 @@
 #include "estoc.h"
 #include "output.h"
 #include "search.h"
+#include "text.h"
 
 static const char *text_of(estoc_slice s, char *out, size_t cap)
 {

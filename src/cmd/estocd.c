@@ -10,6 +10,7 @@
 
 #include "args.h"
 #include "estocd.h"
+#include "text.h"
 
 int estocd_say(const char *command, const char *fmt, ...)
 {

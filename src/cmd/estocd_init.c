@@ -14,6 +14,7 @@
 #include "crypto.h"
 #include "estocd.h"
 #include "mint.h"
+#include "text.h"
 
 #define COMMAND     "init"
 #define CA_LIFE     (20 * ESTOC_MINT_YEAR)

@@ -8,6 +8,7 @@
 
 #include "args.h"
 #include "estocd.h"
+#include "text.h"
 
 #define COMMAND "list"
 

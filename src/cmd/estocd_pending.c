@@ -11,6 +11,7 @@
 #include "args.h"
 #include "crypto.h"
 #include "estocd.h"
+#include "text.h"
 
 /* ------------------------------------------------------------------------------------ one request */
 

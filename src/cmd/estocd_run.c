@@ -10,6 +10,7 @@
 #include "args.h"
 #include "estocd.h"
 #include "server.h"
+#include "text.h"
 
 static void report(void *ctx, int line, const char *text)
 {

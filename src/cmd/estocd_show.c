@@ -9,6 +9,7 @@
 #include "args.h"
 #include "crypto.h"
 #include "estocd.h"
+#include "text.h"
 
 #define COMMAND "show"
 

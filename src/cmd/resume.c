@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "resume.h"
+#include "text.h"
 
 /* What the file begins with; then what it is good for, then the session (dtls.h). */
 static const char magic[16] = {'e', 's', 't', 'o', 'c', ' ', 's', 'e',

@@ -12,6 +12,7 @@
 
 #include "crypto.h"
 #include "search.h"
+#include "text.h"
 
 #define GROUP_MS  7000u /* for answers of a group: DEFAULT_LEISURE and two seconds on the way */
 #define NODES_MAX 64    /* of a group that are listened to */

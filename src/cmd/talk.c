@@ -11,6 +11,7 @@
 #include "credential.h"
 #include "resume.h"
 #include "talk.h"
+#include "text.h"
 
 #define PROGRESS_AFTER_MS 2000
 #define PROGRESS_EVERY_MS 250

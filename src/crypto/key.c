@@ -14,6 +14,7 @@
 #include <openssl/x509.h>
 
 #include "crypto.h"
+#include "text.h"
 #include "token.h"
 
 #define SCHEME       "pkcs11:"

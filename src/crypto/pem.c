@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 
 #include "crypto.h"
+#include "text.h"
 
 #define FILE_MAX  1048576
 #define CERTS_MAX 256

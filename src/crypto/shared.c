@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "cms.h"
+#include "text.h"
 
 #define FILE_MAX 1048576
 #define KEYS_MAX 10000

@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/ui.h>
 
+#include "text.h"
 #include "token.h"
 
 #define SCHEME  "pkcs11:"

@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 
 #include "association.h"
+#include "text.h"
 
 estoc_err estoc_dtls_client_new(const estoc_dtls_client_cfg *cfg, estoc_dtls_client **out,
                                 estoc_why *why)

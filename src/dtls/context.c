@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 
 #include "association.h"
+#include "text.h"
 
 /* AES128-CCM8 is off above security level 0. Level 0 lets everything pass, so everything is named. */
 #define CIPHERS                                       \

@@ -11,6 +11,7 @@
 
 #include "conf_keys.h"
 #include "config.h"
+#include "text.h"
 
 #define FILE_MAX      262144
 #define LINE_BUF      1024           /* inih's, with the line's end */

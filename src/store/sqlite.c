@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "sqlite_parts.h"
+#include "text.h"
 
 #define BUSY_MS 2000 /* another process may hold the write lock that long */
 

@@ -1,13 +1,21 @@
 /* estoc: EST over CoAPS (RFC 9148).  SPDX-License-Identifier: MIT
  *
- * Names, alternative names, object identifiers and times in the text they have for people and in certificates. For the
- * programs: a device has nobody to read them and issues nothing. Nothing here allocates or keeps
- * state; any thread may call it.
+ * Errors, names, alternative names, object identifiers and times in the text they have for people and
+ * in certificates. For the programs: a device has nobody to read them and issues nothing. Nothing
+ * here allocates or keeps state; any thread may call it.
  */
 #ifndef ESTOC_TEXT_H
 #define ESTOC_TEXT_H
 
 #include <estoc/csr.h>
+
+/** What went wrong, in words an operator or a device developer can act on.
+ *  @return a static string, never NULL; "unknown error" for a number not listed above            */
+const char *estoc_err_text(estoc_err err);
+
+/** The CoAP response code that tells a client about `err`.                 RFC 9148 section 4.5
+ *  @return a code of class 4 or 5 (never 0); 5.00 for anything that is our own failure            */
+uint8_t estoc_err_coap_code(estoc_err err);
 
 /** A Name as text, RFC 4514 order and escapes ("CN=a,O=b"), NUL-terminated; for logs and lists.
  *  What does not fit is cut, between characters; a malformed name gives "?".

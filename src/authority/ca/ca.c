@@ -9,6 +9,7 @@
 
 #include "desk.h"
 #include "revoked.h"
+#include "text.h"
 
 #define QUEUE_MAX 1024 /* unless configured */
 #define BATCH_MAX 128  /* so that the first of a batch does not wait long for the last */

@@ -9,6 +9,7 @@
 
 #include "crypto.h"
 #include "revoked.h"
+#include "text.h"
 
 #define FOLLOW_MS  500 /* half of what is promised */
 #define DIGEST_LEN 32

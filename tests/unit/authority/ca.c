@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "office.h"
+#include "text.h"
 
 /* --------------------------------------------------------------------------------------- the tests */
 

@@ -2,6 +2,7 @@
 #include "parties.h"
 
 #include "policy.h"
+#include "text.h"
 
 static struct party ca, device, plain, nameless, odd;
 static estoc_profile profile = {.name = "", .validity_s = DAY};

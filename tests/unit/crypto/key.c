@@ -12,6 +12,8 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "text.h"
+
 static const estoc_key_kind kinds[] = {ESTOC_KEY_P256, ESTOC_KEY_P384, ESTOC_KEY_ED25519,
                                        ESTOC_KEY_RSA};
 #define KINDS (sizeof kinds / sizeof kinds[0])

@@ -7,6 +7,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "text.h"
+
 #define CERTS 3
 
 static EVP_PKEY *key;

@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include <estoc/coap.h>
-#include <estoc/err.h>
+
+#include "text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
