@@ -223,6 +223,18 @@ bool estoc_connection_is_open(const estoc_connection *c)
     return c->dtls != NULL && estoc_dtls_state_of(c->dtls) == ESTOC_DTLS_OPEN;
 }
 
+estoc_slice estoc_connection_password(const estoc_connection *c, char room[ESTOC_PASSWORD_LEN])
+{
+    uint8_t unique[ESTOC_UNIQUE_MAX];
+    size_t len = 0;
+    if (estoc_dtls_unique(c->dtls, (estoc_buf){unique, sizeof unique}, &len)) {
+        return estoc_slice_of(NULL, 0);
+    }
+    len = estoc_base64(estoc_slice_of(unique, len), room);
+    estoc_wipe(unique, sizeof unique);
+    return estoc_slice_of(room, len);
+}
+
 void estoc_connection_close(estoc_connection *c)
 {
     if (c->dtls != NULL) {

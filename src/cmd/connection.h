@@ -70,6 +70,10 @@ ESTOC_MUST_USE estoc_err estoc_connection_step(estoc_connection *c, estoc_ms now
                                                const estoc_machine *m);
 /** When step() must be called even if nothing arrives. */
 estoc_ms estoc_connection_deadline(const estoc_connection *c, const estoc_machine *m);
+#define ESTOC_PASSWORD_LEN ESTOC_BASE64_LEN(ESTOC_UNIQUE_MAX)
+/** The challengePassword that links a request to this association (D9), which is open; empty if it has
+ *  none.                                                                RFC 7030 section 3.5          */
+estoc_slice estoc_connection_password(const estoc_connection *c, char room[ESTOC_PASSWORD_LEN]);
 bool estoc_connection_is_open(const estoc_connection *c);
 /** Say goodbye and release everything; the figures stay. */
 void estoc_connection_close(estoc_connection *c);

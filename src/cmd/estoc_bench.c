@@ -84,6 +84,15 @@ static estoc_err make_key_and_csr(const struct bench *b, struct slot *s)
     return err ? err : estoc_request_build(&b->plan, s->key, out, &s->csr_len);
 }
 
+/* The same, linked to the association, which there is only now. */
+static estoc_err link_csr(const struct bench *b, struct slot *s)
+{
+    char password[ESTOC_PASSWORD_LEN];
+    estoc_request_plan plan = b->plan;
+    plan.password = estoc_connection_password(&s->conn, password);
+    return estoc_request_build(&plan, s->key, (estoc_buf){s->csr, sizeof s->csr}, &s->csr_len);
+}
+
 static void begin(struct bench *b, struct slot *s)
 {
     estoc_why why = {""};
@@ -116,7 +125,8 @@ static estoc_err ask(const struct bench *b, struct slot *s, estoc_ms now)
         cfg.label = estoc_slice_str(b->opt->label);
     }
     s->asked = true;
-    estoc_err err = estoc_client_start(&s->client, now, &cfg);
+    estoc_err err = b->opt->pop ? link_csr(b, s) : ESTOC_OK;
+    err = err ? err : estoc_client_start(&s->client, now, &cfg);
     return err ? err : estoc_client_csr(&s->client, now, estoc_slice_of(s->csr, s->csr_len));
 }
 

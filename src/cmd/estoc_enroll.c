@@ -29,6 +29,7 @@ struct run {
     uint32_t rsa_bits; /* 0: any */
     uint32_t ask_s;    /* when the server says later: for so long */
     estoc_plan plan;
+    char password[ESTOC_PASSWORD_LEN]; /* D9 */
 };
 
 static int local(const struct run *r, const char *what, const char *why)
@@ -126,24 +127,28 @@ static int honour(struct run *r)
     if (attributes.len > 0) {
         estoc_talk_remember(r->talk);
     }
-    if (wishes.challenge_password) {
-        (void)estoc_say(r->opt->command, 0,
-                        "note: the server asks for a challengePassword; sent without");
+    if (r->opt->pop || wishes.challenge_password) {
+        r->plan.request.password = estoc_connection_password(&r->talk->conn, r->password);
     }
     int code = choose_key_kind(r, &wishes);
     return code ? code : estoc_plan_honour(&r->plan, r->opt, &wishes);
 }
 
+/* A request linked to another session is made anew, for the same key. */
 static bool keep_pending(struct run *r, estoc_key *key, estoc_blob csr, bool fits)
 {
-    if (!fits) {
+    bool linked = fits && estoc_request_linked(estoc_blob_slice(csr), r->plan.request.password);
+    if (fits) {
+        r->key = key;
+    } else {
         estoc_key_free(key);
-        estoc_blob_free(&csr);
-        return false;
     }
-    r->key = key;
-    r->csr = csr;
-    return true;
+    if (linked) {
+        r->csr = csr;
+    } else {
+        estoc_blob_free(&csr);
+    }
+    return linked;
 }
 
 /* The request of an earlier run, if it says what this one would: the server may know it already. */
@@ -170,7 +175,9 @@ static estoc_err make_request(struct run *r)
     uint8_t der[ESTOC_CSR_MAX];
     size_t len = 0;
     estoc_err err = ESTOC_OK;
-    if (r->given != NULL) {
+    if (r->key != NULL) {
+        /* of a pending request */
+    } else if (r->given != NULL) {
         r->key = r->given;
         r->given = NULL;
     } else if (!r->opt->same_key) {
@@ -507,6 +514,7 @@ static int run(struct run *r)
     estoc_anchors_free(&r->anchors);
     estoc_key_free(r->given);
     estoc_key_free(r->key);
+    estoc_wipe(r->password, sizeof r->password);
     estoc_blob_free(&r->csr);
     estoc_identity_free(&r->id);
     return code;

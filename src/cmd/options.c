@@ -120,29 +120,19 @@ static void add_common(struct table *t, unsigned takes, estoc_options *opt, cons
              (takes & ESTOC_TAKES_LOAD) != 0
                  ? "resume the session that another command kept there"
                  : "keep the session there, and resume it the next time");
+    add_flag(t, "pop", 0, &opt->pop, "link requests to the session, by challengePassword");
     add_flag(t, "json", 0, &opt->json, "the result as JSON on stdout");
     add_flag(t, "verbose", 'v', &opt->verbose, "show each message");
     add_text(t, "trace", "FILE", &opt->trace, "write each message there as text");
 }
 
-/* Options of a later version: no "unknown option" for those who read about them. */
-static int refuse_later(const char *command, int argc, char **argv)
+static int check(estoc_options *opt, unsigned takes, const char *format)
 {
-    static const char *const later[] = {"--pop"};
-    for (int i = 1; i < argc; i++) {
-        for (size_t j = 0; j < sizeof later / sizeof later[0]; j++) {
-            size_t len = strlen(later[j]);
-            if (strncmp(argv[i], later[j], len) == 0 && strchr("=", argv[i][len]) != NULL) {
-                return estoc_say(command, ESTOC_EXIT_LOCAL,
-                                 "%s is not in this version; leave it out", later[j]);
-            }
-        }
+    if (opt->pop && (takes & ESTOC_TAKES_CSR) != 0) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL,
+                         "--pop: a request in a file is signed already, and cannot be linked to a "
+                         "session; leave it out, or let enroll make the request");
     }
-    return ESTOC_ARGS_RUN;
-}
-
-static int check(estoc_options *opt, const char *format)
-{
     if (format != NULL && strcmp(format, "281") != 0 && strcmp(format, "287") != 0) {
         return estoc_say(opt->command, ESTOC_EXIT_LOCAL,
                          "--format %s: 281 for certs-only CMS, or 287 for one certificate", format);
@@ -179,9 +169,6 @@ int estoc_options_parse(const estoc_manual *m, int argc, char **argv, estoc_opti
                          .description = m->description,
                          .example = m->example,
                          .options = t.at};
-    int code = refuse_later(m->command, argc, argv);
-    if (code == ESTOC_ARGS_RUN) {
-        code = estoc_args_parse(&usage, argc, argv, &opt->uri);
-    }
-    return code == ESTOC_ARGS_RUN ? check(opt, format) : code;
+    int code = estoc_args_parse(&usage, argc, argv, &opt->uri);
+    return code == ESTOC_ARGS_RUN ? check(opt, m->takes, format) : code;
 }

@@ -67,6 +67,7 @@ estoc_err estoc_request_build(const estoc_request_plan *plan, estoc_key *key, es
     estoc_csr_plan csr = {.subject = plan->subject,
                           .spki = estoc_slice_of(spki, spki_len),
                           .extensions = estoc_slice_of(extensions, extensions_len),
+                          .challenge_password = plan->password,
                           .more_attributes = plan->attributes};
     estoc_signer signer = estoc_key_signer(key);
     return estoc_csr_build(&csr, &signer, out, len);
@@ -109,6 +110,13 @@ bool estoc_request_same(estoc_slice der, const estoc_request_plan *plan, const e
         plan->subject.len > 0 ? plan->subject : estoc_slice_of(empty_name, sizeof empty_name);
     return estoc_slice_eq(csr.subject, subject) &&
            estoc_slice_eq(csr.extensions, estoc_slice_of(extensions, extensions_len)) &&
-           has == wanted + (extensions_len > 0) &&
+           has == wanted + (extensions_len > 0) + csr.has_challenge_password &&
            estoc_slice_eq(csr.spki.der, estoc_slice_of(spki, spki_len));
+}
+
+bool estoc_request_linked(estoc_slice der, estoc_slice password)
+{
+    estoc_csr csr;
+    return !estoc_csr_parse(&csr, der) && csr.has_challenge_password == (password.len > 0) &&
+           estoc_slice_eq_secret(csr.challenge_password, password);
 }

@@ -35,7 +35,7 @@ typedef struct estoc_options {
     uint32_t mtu;                /* bytes of the largest IP datagram */
     uint16_t format;             /* ESTOC_FORMAT_CERTS, _CERT or _NONE */
     uint32_t timeout_s, wait_s;
-    bool verbose, json;
+    bool verbose, json, pop;
     const char *out;     /* a file, or the prefix of a credential; or NULL */
     const char *cache;   /* file for an answer with its ETag, or NULL */
     const char *csr;     /* file */

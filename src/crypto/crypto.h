@@ -64,6 +64,10 @@ void estoc_key_free(estoc_key *key);
 ESTOC_MUST_USE estoc_err estoc_verify(const estoc_spki *spki, estoc_sig_kind sig_kind,
                                       estoc_slice msg, estoc_slice sig);
 ESTOC_MUST_USE estoc_err estoc_sha256(estoc_slice msg, uint8_t out[32]);
+#define ESTOC_UNIQUE_MAX      64 /* bytes of a tls-unique */
+#define ESTOC_BASE64_LEN(len) (((len) + 2) / 3 * 4 + 1)
+/** Base64 in one line, with a NUL. `out` has ESTOC_BASE64_LEN(s.len). @return its length */
+size_t estoc_base64(estoc_slice s, char *out);
 /** The system's cryptographic random source. */
 estoc_random estoc_random_system(void);
 

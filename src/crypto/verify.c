@@ -278,6 +278,12 @@ estoc_err estoc_sha256(estoc_slice msg, uint8_t out[32])
     return good ? ESTOC_OK : ESTOC_E_CRYPTO;
 }
 
+size_t estoc_base64(estoc_slice s, char *out)
+{
+    int len = EVP_EncodeBlock((unsigned char *)out, s.ptr, (int)s.len);
+    return len > 0 ? (size_t)len : 0;
+}
+
 static bool fill(void *ctx, uint8_t *out, size_t len)
 {
     (void)ctx;

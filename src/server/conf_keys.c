@@ -309,6 +309,12 @@ static void take_names(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
     take_either(r, k, to, value, "any", "own");
 }
 
+_Static_assert(ESTOC_POP_OFF == 0 && ESTOC_POP_REQUIRED == 2, "in this order");
+static void take_pop(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    take_word(r, k, to, value, "off, optional or required");
+}
+
 static void take_approval(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                           const char *value)
 {
@@ -356,6 +362,8 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
     {ESTOC_CONF_PROFILE, "names",      take_names,      OF_PROFILE(profile.any_names), 0, 0},
     {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
+    {ESTOC_CONF_PROFILE, "pop",        take_pop,        OF_PROFILE(profile.pop), 0, 0},
+    {ESTOC_CONF_PROFILE, "registrars", take_yes,        OF_PROFILE(profile.registrars), 0, 0},
     {ESTOC_CONF_PROFILE, "approval",   take_approval,   OF_PROFILE(profile.manual), 0, 0},
     {ESTOC_CONF_PROFILE, "retry-after", take_time,      OF_PROFILE(profile.retry_after_s), SECOND, 7 * DAY},
     {ESTOC_CONF_PROFILE, "keygen",     take_yes,        OF_PROFILE(profile.keygen), 0, 0},

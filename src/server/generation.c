@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ca.h"
+#include "conf_value.h"
 #include "generation.h"
 
 /* UDP payload of the largest datagram: an IPv6 header is the longer one. D7. */
@@ -22,6 +23,15 @@ static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
     return err;
 }
 
+static void ask_for_password(estoc_profile_conf *p)
+{
+    const char *what;
+    estoc_buf room = {p->attributes, sizeof p->attributes};
+    estoc_err ignored =
+        estoc_conf_attributes("challengePassword", room, &p->profile.attributes.len, &what);
+    (void)ignored; /* there is room for one OID */
+}
+
 static estoc_err open_authority(estoc_generation *g, estoc_why *why)
 {
     estoc_profile profiles[ESTOC_PROFILES_MAX];
@@ -29,6 +39,9 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
         /* the copy of the configuration moved the bytes the slice points to */
         estoc_profile_conf *p = &g->conf.profiles[i];
         p->profile.attributes.ptr = p->attributes;
+        if (p->profile.pop == ESTOC_POP_REQUIRED && p->profile.attributes.len == 0) {
+            ask_for_password(p); /* devices know by /att */
+        }
         profiles[i] = p->profile;
     }
     estoc_ca_cfg cfg = {.store_url = g->conf.store,

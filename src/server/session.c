@@ -294,10 +294,16 @@ static estoc_err ask_authority(estoc_session *s, const estoc_request *req)
     late->session = s;
     late->route = s->route;
     char peer[ESTOC_PATH_TEXT_MAX];
+    uint8_t unique[ESTOC_UNIQUE_MAX];
+    size_t unique_len;
+    if (estoc_dtls_unique(s->dtls, (estoc_buf){unique, sizeof unique}, &unique_len)) {
+        unique_len = 0; /* then no request is linked to this association */
+    }
     estoc_enrollment e = {.op = s->route.op,
                           .profile = s->route.served->profile,
                           .client_cert = estoc_dtls_peer_cert(s->dtls),
                           .csr = req->body,
+                          .unique = {unique, unique_len},
                           .peer = estoc_path_text(&s->entry.path, peer, sizeof peer),
                           .done = decided,
                           .ctx = late};

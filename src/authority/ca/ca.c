@@ -67,8 +67,11 @@ static void log_verdict(const estoc_job *j)
               j->parsed ? j->subject : NULL, "result", result_text(j), "request",
               j->pending != 0 ? request : NULL, "serial", j->err ? NULL : j->serial, "supersedes",
               !j->err && j->superseded[0] != '\0' ? j->superseded : NULL, "client_ca",
-              j->own ? "own" : NULL, "rule", bad ? j->ruling.rule : NULL, "why",
-              bad ? j->ruling.text : NULL, NULL);
+              j->own      ? "own"
+              : j->parsed ? j->issuer
+                          : NULL,
+              "registrar", j->registrar[0] != '\0' ? j->registrar : NULL, "rule",
+              bad ? j->ruling.rule : NULL, "why", bad ? j->ruling.text : NULL, NULL);
 }
 
 static void answer_all(estoc_job *batch)
@@ -167,20 +170,30 @@ static bool revoked(estoc_authority *a, estoc_slice client_cert)
     return estoc_revoked_has(((struct ca *)a)->revoked, client_cert);
 }
 
+static estoc_slice put_bytes(uint8_t **at, estoc_slice s)
+{
+    uint8_t *to = *at;
+    if (s.len > 0) {
+        memcpy(to, s.ptr, s.len);
+    }
+    *at += s.len;
+    return estoc_slice_of(to, s.len);
+}
+
 static estoc_job *new_job(const estoc_profile *profile, const estoc_enrollment *e)
 {
     const char *peer = e->peer != NULL ? e->peer : "";
     size_t peer_len = strlen(peer) + 1;
-    estoc_job *j = calloc(1, sizeof *j + e->client_cert.len + e->csr.len + peer_len);
+    estoc_job *j =
+        calloc(1, sizeof *j + e->client_cert.len + e->csr.len + e->unique.len + peer_len);
     if (j == NULL) {
         return NULL;
     }
     uint8_t *at = j->bytes;
-    j->client_cert =
-        estoc_slice_of(memcpy(at, e->client_cert.ptr, e->client_cert.len), e->client_cert.len);
-    at += e->client_cert.len;
-    j->csr = estoc_slice_of(memcpy(at, e->csr.ptr, e->csr.len), e->csr.len);
-    j->peer = memcpy(at + e->csr.len, peer, peer_len);
+    j->client_cert = put_bytes(&at, e->client_cert);
+    j->csr = put_bytes(&at, e->csr);
+    j->unique = put_bytes(&at, e->unique);
+    j->peer = memcpy(at, peer, peer_len);
     j->op = e->op;
     j->profile = profile;
     j->done = e->done;

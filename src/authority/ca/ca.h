@@ -11,6 +11,9 @@
 #include "cms.h"
 
 #define ESTOC_KEY_BIT(kind) (1u << (kind))
+/** What a challengePassword is to be: nothing to us; right if there is one; there, and right. */
+typedef enum estoc_pop { ESTOC_POP_OFF, ESTOC_POP_OPTIONAL, ESTOC_POP_REQUIRED } estoc_pop;
+
 typedef struct estoc_profile {
     char name[32];       /* "" is the default; else the URI label */
     uint32_t validity_s; /* at most: a certificate never outlives the CA's */
@@ -20,6 +23,8 @@ typedef struct estoc_profile {
     bool keygen;         /* private keys are made here, for devices that ask, and the keys certified
                                may be encrypted to (E5) */
     bool any_names;      /* /sen grants the names asked for, not just the client's own (X10) */
+    estoc_pop pop;       /* the request is linked to the association (D9) */
+    bool registrars;     /* who has a certificate of ours with id-kp-cmcRA may enroll others */
     bool change_subject; /* /sren grants a ChangeSubjectName (E4) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;

@@ -295,8 +295,13 @@ static void decide(estoc_desk *d, estoc_job *j)
     }
     j->parsed = true;
     estoc_name_text(client.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
-    const estoc_petition p = {j->op, j->profile, &client, &d->issuer, j->csr};
+    estoc_name_text(client.issuer, (estoc_buf){(uint8_t *)j->issuer, sizeof j->issuer});
+    const estoc_petition p = {j->op, j->profile, &client, &d->issuer, j->csr, j->unique};
     j->err = estoc_policy_grant(&p, &grant, &j->ruling);
+    if (!j->err && !estoc_slice_eq(grant.subject, client.subject) &&
+        estoc_policy_is_registrar(&p)) {
+        estoc_name_text(client.subject, (estoc_buf){(uint8_t *)j->registrar, sizeof j->registrar});
+    }
     if (!j->err) {
         estoc_name_text(grant.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
         decide_granted(d, j, &p, &grant);

@@ -12,7 +12,7 @@ typedef struct estoc_job {
     struct estoc_job *next;
     estoc_op op;
     const estoc_profile *profile;
-    estoc_slice client_cert, csr;
+    estoc_slice client_cert, csr, unique;
     const char *peer;
     void (*done)(void *ctx, const estoc_verdict *verdict);
     void *ctx;
@@ -28,6 +28,8 @@ typedef struct estoc_job {
     estoc_blob key; /* E5: private, as it goes to the client */
     uint16_t key_format;
     char subject[512];
+    char issuer[256];    /* of the client's certificate */
+    char registrar[256]; /* who asks for the subject, if it is another */
     char serial[2 * ESTOC_SERIAL_MAX + 1];
     char superseded[2 * ESTOC_SERIAL_MAX + 1]; /* X2: revoked for this one */
     uint8_t bytes[];                           /* what the slices and `peer` point to */

@@ -151,12 +151,20 @@ static estoc_err check_own(const estoc_petition *p, const estoc_csr *csr, estoc_
     return ESTOC_OK;
 }
 
+/* A manufacturer's CA could name registrars of its own: only ours can. RFC 6402 section 2.10 */
+bool estoc_policy_is_registrar(const estoc_petition *p)
+{
+    const estoc_cert *c = p->client;
+    return p->profile->registrars && c->cmc_ra && estoc_slice_eq(c->issuer, p->issuer->subject) &&
+           estoc_verify(&p->issuer->spki, c->sig, c->tbs, c->signature) == ESTOC_OK;
+}
+
 estoc_err estoc_policy_names(const estoc_petition *p, const estoc_csr *csr, estoc_grant *grant,
                              estoc_ruling *why)
 {
     const estoc_cert *client = p->client;
     estoc_slice change = find_change(csr);
-    bool any = p->op != ESTOC_OP_SREN && p->profile->any_names;
+    bool any = p->op != ESTOC_OP_SREN && (p->profile->any_names || estoc_policy_is_registrar(p));
     if (estoc_name_check(client->subject)) {
         /* it would be copied into a certificate and into the log */
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "212",

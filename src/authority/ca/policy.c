@@ -183,6 +183,30 @@ static estoc_err grant_made(const estoc_petition *p, const estoc_csr *csr, estoc
     return ESTOC_OK;
 }
 
+/* ----------------------------------------------------------------------------- proof of possession */
+
+/* D9. RFC 7030 section 3.5: not from a registrar, whose association is not the device's. */
+static estoc_err check_pop(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
+{
+    char want[ESTOC_BASE64_LEN(ESTOC_UNIQUE_MAX)];
+    if (p->profile->pop == ESTOC_POP_OFF || p->client->cmc_ra) {
+        return ESTOC_OK;
+    }
+    if (!csr->has_challenge_password) {
+        return p->profile->pop == ESTOC_POP_REQUIRED
+                   ? estoc_policy_refuse(why, ESTOC_E_SIGNATURE, "D9",
+                                         "identity linking: challengePassword is missing")
+                   : ESTOC_OK;
+    }
+    bool right = p->unique.len > 0 && p->unique.len <= ESTOC_UNIQUE_MAX &&
+                 estoc_slice_eq_secret(csr->challenge_password,
+                                       estoc_slice_of(want, estoc_base64(p->unique, want)));
+    estoc_wipe(want, sizeof want);
+    return right ? ESTOC_OK
+                 : estoc_policy_refuse(why, ESTOC_E_SIGNATURE, "D9",
+                                       "identity linking: challengePassword is not tls-unique");
+}
+
 /* ----------------------------------------------------------------------------------------- all of it */
 
 static bool offered(const estoc_petition *p)
@@ -211,6 +235,7 @@ estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_
     }
     /* What costs little first: a signature is checked only for what would be granted. */
     err = estoc_policy_names(p, &csr, grant, why);
+    err = err ? err : check_pop(p, &csr, why);
     err = err ? err : check_extensions(csr.extensions, why);
     if (!err && make) {
         err = grant_made(p, &csr, grant, why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the embedded CA grants: a device enrolls as itself, and as nothing else (X10, E4).
- * First the rules that need no store, then those that do. A registrar's id-kp-cmcRA widens nothing.
+ * First the rules that need no store, then those that do. A registrar's id-kp-cmcRA widens something
+ * only where the profile says so, and only in a certificate of ours.
  */
 #ifndef ESTOC_POLICY_H
 #define ESTOC_POLICY_H
@@ -18,6 +19,7 @@ typedef struct estoc_petition {
     const estoc_cert *client; /* proven by the handshake */
     const estoc_cert *issuer; /* our own certificate */
     estoc_slice csr;
+    estoc_slice unique; /* tls-unique of the client's association */
 } estoc_petition;
 
 /** What it may have. Slices into the request and the client's certificate. */
@@ -43,6 +45,8 @@ estoc_err estoc_policy_refuse(estoc_ruling *why, estoc_err err, const char *rule
 /** The names part of a grant (names.c). @return 0; ESTOC_E_FORBIDDEN; ESTOC_E_MALFORMED */
 ESTOC_MUST_USE estoc_err estoc_policy_names(const estoc_petition *p, const estoc_csr *csr,
                                             estoc_grant *grant, estoc_ruling *why);
+/** Whether the client is a registrar and the profile lets it enroll others (names.c). */
+bool estoc_policy_is_registrar(const estoc_petition *p);
 /** Check a request, its signature included; but for a key to be made, key and signature are ignored.
  *  @return 0; what estoc_csr_parse returns; ESTOC_E_SIGNATURE; ESTOC_E_KEY; ESTOC_E_MALFORMED;
  *          ESTOC_E_FORBIDDEN; ESTOC_E_CRYPTO. With an error `why` is filled                         */

@@ -8,6 +8,7 @@ static struct party ca, device, plain, nameless, odd;
 static estoc_profile profile = {.name = "", .validity_s = DAY};
 static estoc_grant grant;
 static estoc_ruling why;
+static estoc_slice unique; /* of the client's association */
 
 static int set_up(void **state)
 {
@@ -40,8 +41,8 @@ static estoc_err ask(estoc_op op, const struct party *client, estoc_slice csr)
     if (csr.len > 0) {
         memcpy(exact, csr.ptr, csr.len);
     }
-    const estoc_petition p = {op, &profile, &client->cert, &ca.cert,
-                              estoc_slice_of(exact, csr.len)};
+    const estoc_petition p = {
+        op, &profile, &client->cert, &ca.cert, estoc_slice_of(exact, csr.len), unique};
     memset(&grant, 0xa5, sizeof grant);
     memset(&why, 0, sizeof why);
     estoc_err err = estoc_policy_grant(&p, &grant, &why);
@@ -50,7 +51,7 @@ static estoc_err ask(estoc_op op, const struct party *client, estoc_slice csr)
         assert_null(grant.spki.ptr);
         assert_in_range(strlen(why.text), 1, 64);
         assert_in_range(strlen(why.rule), 1, 8);
-    } else if (!profile.any_names && !profile.change_subject) {
+    } else if (!profile.any_names && !profile.change_subject && !profile.registrars) {
         assert_ptr_equal(grant.subject.ptr, client->cert.subject.ptr);
     }
     return err;
@@ -235,13 +236,13 @@ static void what_is_granted(void **state)
     (void)state;
     struct bytes csr = csr_of(device.key, "", "alias.example");
     struct bytes want = dns_names("alias.example");
-    const estoc_petition p = {SEN, &profile, &device.cert, &ca.cert, bytes_slice(&csr)};
+    const estoc_petition p = {SEN, &profile, &device.cert, &ca.cert, bytes_slice(&csr), unique};
     assert_int_equal(estoc_policy_grant(&p, &grant, &why), 0);
     assert_slice(grant.subject, device.cert.subject);
     assert_slice(grant.san, bytes_slice(&want));
     assert_slice(grant.spki, device.cert.spki.der);
     csr = csr_of(plain.key, "CN=dev-2", NULL);
-    const estoc_petition q = {SEN, &profile, &plain.cert, &ca.cert, bytes_slice(&csr)};
+    const estoc_petition q = {SEN, &profile, &plain.cert, &ca.cert, bytes_slice(&csr), unique};
     assert_int_equal(estoc_policy_grant(&q, &grant, &why), 0);
     assert_int_equal(grant.san.len, 0);
 }
@@ -618,7 +619,7 @@ static estoc_err recorded(estoc_op op, const struct party *client, const estoc_k
     uint8_t spki[ESTOC_SPKI_MAX];
     uint8_t digest[32];
     size_t len = 0;
-    const estoc_petition p = {op, &profile, &client->cert, &ca.cert, {NULL, 0}};
+    const estoc_petition p = {op, &profile, &client->cert, &ca.cert, {NULL, 0}, unique};
     assert_int_equal(estoc_key_spki(key, (estoc_buf){spki, sizeof spki}, &len), 0);
     assert_int_equal(estoc_sha256(estoc_slice_of(spki, len), digest), 0);
     memset(&why, 0, sizeof why);
@@ -716,6 +717,103 @@ static void broken_store(void **state)
     fclose(silent);
 }
 
+/* ---- D9 ---- */
+
+static struct bytes csr_with_password(const struct party *p, const char *password)
+{
+    struct bytes b = {.len = 0}, name = name_of("CN=dev-2");
+    uint8_t spki[ESTOC_SPKI_MAX];
+    size_t spki_len = 0;
+    assert_int_equal(estoc_key_spki(p->key, (estoc_buf){spki, sizeof spki}, &spki_len), 0);
+    const estoc_csr_plan plan = {.subject = bytes_slice(&name),
+                                 .spki = estoc_slice_of(spki, spki_len),
+                                 .challenge_password = estoc_slice_str(password)};
+    estoc_signer signer = estoc_key_signer(p->key);
+    assert_int_equal(estoc_csr_build(&plan, &signer, (estoc_buf){b.ptr, sizeof b.ptr}, &b.len), 0);
+    return b;
+}
+
+/* The unique value below in Base64 is "AAECAwQFBgcICQoL". */
+static void linked_to_the_session(void **state)
+{
+    (void)state;
+    static const uint8_t value[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+    static const char *const wrong[] = {
+        "AAECAwQFBgcICQo",   "AAECAwQFBgcICQoLA", "AAECAwQFBgcICQoM", "aAECAwQFBgcICQoL", "A",
+        "AAECAwQFBgcICQoL=", " AAECAwQFBgcICQoL"};
+    const struct bytes right = csr_with_password(&plain, "AAECAwQFBgcICQoL");
+    const struct bytes none = csr_of(plain.key, "CN=dev-2", NULL);
+    unique = estoc_slice_of(value, sizeof value);
+    for (profile.pop = ESTOC_POP_OFF; profile.pop <= ESTOC_POP_REQUIRED; profile.pop++) {
+        assert_granted(SEN, &plain, &right);
+        assert_granted(SREN, &plain, &right);
+        for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+            const struct bytes csr = csr_with_password(&plain, wrong[i]);
+            if (profile.pop == ESTOC_POP_OFF) {
+                assert_granted(SEN, &plain, &csr);
+            } else {
+                assert_refused(SEN, &plain, &csr, ESTOC_E_SIGNATURE, "D9");
+                assert_non_null(strstr(why.text, "identity linking"));
+            }
+        }
+        if (profile.pop == ESTOC_POP_REQUIRED) {
+            assert_refused(SEN, &plain, &none, ESTOC_E_SIGNATURE, "D9");
+        } else {
+            assert_granted(SEN, &plain, &none);
+        }
+    }
+    profile.pop = ESTOC_POP_OPTIONAL;
+    unique = estoc_slice_of(NULL, 0); /* an association that has none links nothing */
+    assert_refused(SEN, &plain, &right, ESTOC_E_SIGNATURE, "D9");
+    profile.pop = ESTOC_POP_OFF;
+}
+
+/* A registrar's association is not the device's. */
+static void registrars_are_not_linked(void **state)
+{
+    (void)state;
+    struct party ra = {.key = NULL};
+    party_make(&ra, (struct plan){.issuer = &ca, .subject = "CN=dev-2"});
+    ra.cert.cmc_ra = true;
+    profile.pop = ESTOC_POP_REQUIRED;
+    const struct bytes csr = csr_of(plain.key, "CN=dev-2", NULL);
+    assert_refused(SEN, &plain, &csr, ESTOC_E_SIGNATURE, "D9");
+    assert_granted(SEN, &ra, &csr);
+    profile.pop = ESTOC_POP_OFF;
+    party_drop(&ra);
+}
+
+/* Only where the profile says so, and only with a certificate of this CA. RFC 6402 section 2.10 */
+static void registrars(void **state)
+{
+    (void)state;
+    struct party ra = {.key = NULL}, foreign_ca = {.key = NULL}, foreign = {.key = NULL};
+    party_make(&ra, (struct plan){.issuer = &ca, .subject = "CN=RA"});
+    party_make(&foreign_ca, (struct plan){.subject = "CN=CA", .ca = true}); /* of the same name */
+    party_make(&foreign, (struct plan){.issuer = &foreign_ca, .subject = "CN=RA"});
+    const struct bytes csr = csr_of(plain.key, "CN=a device", "device.example");
+    const struct bytes itself = csr_of(ra.key, "CN=RA", NULL);
+    ra.cert.cmc_ra = foreign.cert.cmc_ra = true;
+    assert_refused(SEN, &ra, &csr, ESTOC_E_FORBIDDEN, "X10");
+    profile.registrars = true;
+    profile.any_names = false;
+    assert_refused(SEN, &foreign, &csr, ESTOC_E_FORBIDDEN, "X10");
+    assert_refused(SEN, &plain, &csr, ESTOC_E_FORBIDDEN, "X10");
+    assert_refused(SREN, &ra, &csr, ESTOC_E_FORBIDDEN, "E4");
+    assert_granted(SEN, &ra, &itself);
+    const estoc_petition p = {SEN, &profile, &ra.cert, &ca.cert, bytes_slice(&csr), unique};
+    const struct bytes name = name_of("CN=a device");
+    assert_true(estoc_policy_is_registrar(&p));
+    assert_int_equal(estoc_policy_grant(&p, &grant, &why), 0);
+    assert_slice(grant.subject, bytes_slice(&name));
+    assert_true(grant.san.len > 0);
+    profile.registrars = false;
+    assert_false(estoc_policy_is_registrar(&p));
+    party_drop(&ra);
+    party_drop(&foreign_ca);
+    party_drop(&foreign);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -734,6 +832,9 @@ int main(void)
         cmocka_unit_test(the_key_of_the_ca),
         cmocka_unit_test(not_requests),
         cmocka_unit_test(other_operations),
+        {"D9 174 a request is linked to the session", linked_to_the_session, NULL, NULL, NULL},
+        {"D9 not from a registrar", registrars_are_not_linked, NULL, NULL, NULL},
+        {"D9 a registrar enrolls others, if it is ours", registrars, NULL, NULL, NULL},
         cmocka_unit_test(keys_to_make),
         cmocka_unit_test(decryption_keys),
         cmocka_unit_test_setup_teardown(foreign_certificate, open_store, close_store),

@@ -121,6 +121,8 @@ static void assert_defaults(void)
     assert_int_equal(c.profiles[0].profile.validity_s, 365 * 86400);
     assert_int_equal(c.profiles[0].profile.keys, ESTOC_KEY_BIT(ESTOC_KEY_P256));
     assert_int_equal(c.profiles[0].profile.attributes.len, 0);
+    assert_int_equal(c.profiles[0].profile.pop, ESTOC_POP_OFF);
+    assert_false(c.profiles[0].profile.registrars);
 }
 
 static void nothing_is_the_defaults(void **state)
@@ -201,6 +203,8 @@ static void every_key(void **state)
                  "keys = Ed25519, P-384\n"
                  "names = any\n"
                  "change-subject = yes\n"
+                 "pop = required\n"
+                 "registrars = yes\n"
                  "attributes = 1.2.3\n");
     assert_int_equal(c.listen_n, 3);
     assert_string_equal(c.listen[0], "127.0.0.1:5684");
@@ -232,6 +236,8 @@ static void every_key(void **state)
     assert_int_equal(c.pending.per_client, 2);
     assert_int_equal(c.pending.keep_s, 7 * 86400);
     const estoc_profile *p = &c.profiles[0].profile;
+    assert_int_equal(p->pop, ESTOC_POP_REQUIRED);
+    assert_true(p->registrars);
     assert_int_equal(p->validity_s, 90 * 86400);
     assert_true(p->manual);
     assert_int_equal(p->retry_after_s, 300);
@@ -390,6 +396,7 @@ static void each_fault(void **state)
         {"[server]\nlog = inf\n", 2, "must be error, warn, info or debug"},
         {"[server]\nlog = information\n", 2, "must be error, warn, info or debug"},
         {"[server]\nunrecognised =\n", 2, "must be refuse or answer"},
+        {"[profile]\npop = on\n", 2, "must be off, optional or required"},
         {"[server]\nroot = a/b\n", 2, "must be one path segment"},
         {"[server]\nroot = .well-known\n", 2, "must be one path segment"},
         {"[server]\nroot = sen\n", 2, "must be one path segment"},
