@@ -122,6 +122,18 @@ static void check_anchors(struct check *c)
     }
 }
 
+/* Files of certificates that need not be there. */
+static void check_more_certs(struct check *c, const char *file)
+{
+    estoc_why why = {""};
+    estoc_blobs certs = {NULL, 0};
+    estoc_err err = file[0] != '\0' ? estoc_certs_load(file, &certs, &why) : ESTOC_OK;
+    if (err) {
+        fault(c, "%s", said(&why, err));
+    }
+    estoc_blobs_free(&certs);
+}
+
 /* K1: after /crts a device checks the server against what it got. */
 static void check_server_by_ca(const struct check *c)
 {
@@ -247,6 +259,8 @@ static int check(const char *dir)
     check_pair(&c, c.conf.ca_chain, c.conf.ca_key, true, &c.ca, &c.ca_key);
     check_pair(&c, c.conf.server_chain, c.conf.server_key, false, &c.server, &c.server_key);
     check_anchors(&c);
+    check_more_certs(&c, c.conf.expired_anchors);
+    check_more_certs(&c, c.conf.denied);
     check_server_by_ca(&c);
     check_dtls(&c);
     check_decrypt_keys(&c);

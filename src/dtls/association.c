@@ -398,6 +398,11 @@ estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d)
     return d->state;
 }
 
+bool estoc_dtls_expired(const estoc_dtls *d)
+{
+    return d->verified && d->expired;
+}
+
 bool estoc_dtls_resumed(const estoc_dtls *d)
 {
     return d->verified && SSL_session_reused(d->ssl) == 1;

@@ -24,6 +24,8 @@ typedef struct estoc_dtls_context {
     char *host; /* client only; NULL: not checked */
     bool accept_ra;
     /* server only */
+    estoc_blobs expired; /* anchors */
+    estoc_blobs denied;
     bool let_strangers_in;
     uint32_t resume_s;
     estoc_dtls_cache *sessions; /* NULL: none are kept */
@@ -36,6 +38,7 @@ typedef struct estoc_dtls_credentials {
     const estoc_blobs *chain; /* may be empty at a client */
     const estoc_key *key;
     const estoc_blobs *anchors;
+    const estoc_blobs *expired, *denied; /* or NULL */
 } estoc_dtls_credentials;
 
 /** `server`, `payload_max` and `timeout_ms` are set. @return 0; ESTOC_E_USAGE; ESTOC_E_KEY;
@@ -50,6 +53,7 @@ struct estoc_dtls {
     estoc_dtls_out out; /* send is NULL while the address is not verified */
     estoc_dtls_state state;
     bool verified;      /* that the peer holds the key of its certificate: a complete handshake */
+    bool expired;       /* its certificate, and that was let pass: D6 */
     bool stranger;      /* and the certificate leads to no anchor: D4 */
     size_t message_max; /* 0 before */
     unsigned early;     /* records of the next epoch taken in during the handshake */

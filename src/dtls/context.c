@@ -54,6 +54,15 @@ static X509 *decode(estoc_slice der)
     return x;
 }
 
+static estoc_err copy_certs(const estoc_blobs *from, estoc_blobs *to)
+{
+    estoc_err err = ESTOC_OK;
+    for (size_t i = 0; !err && from != NULL && i < from->n; i++) {
+        err = estoc_blobs_add(to, estoc_blob_slice(from->at[i]));
+    }
+    return err;
+}
+
 static estoc_err add_anchors(SSL_CTX *ctx, const estoc_blobs *anchors, estoc_why *why)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ctx);
@@ -158,6 +167,9 @@ static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, e
         return ESTOC_E_CRYPTO;
     }
     estoc_err err = add_anchors(c->ssl, id->anchors, why);
+    err = err ? err : copy_certs(id->expired, &c->expired);
+    err = err ? err : copy_certs(id->denied, &c->denied);
+    err = err ? err : add_anchors(c->ssl, &c->expired, why);
     err = err ? err : add_chain(c->ssl, id->chain, why);
     if (!err && id->chain->n > 0) {
         err = add_key(c->ssl, id->key, c->server, why);
@@ -196,6 +208,8 @@ void estoc_dtls_context_free(estoc_dtls_context *c)
     SSL_CTX_free(c->ssl);
     estoc_dtls_cache_free(c->sessions);
     estoc_blobs_free(&c->session_chain);
+    estoc_blobs_free(&c->expired);
+    estoc_blobs_free(&c->denied);
     BIO_meth_free(c->bio);
     free(c->host);
     memset(c, 0, sizeof *c);

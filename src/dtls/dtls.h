@@ -32,6 +32,9 @@ typedef struct estoc_dtls_server_cfg {
     const estoc_blobs *chain;   /* server certificate first; copied */
     const estoc_key *key;       /* used while the server lives */
     const estoc_blobs *anchors; /* client trust anchors; copied */
+    const estoc_blobs *expired; /* further ones, below which a client's own certificate may have
+                                   expired (D6); copied; or NULL */
+    const estoc_blobs *denied;  /* certificates of clients that are refused; copied; or NULL */
     size_t payload_max;         /* UDP payload bytes of the largest datagram; 208 and more (D7) */
     uint32_t timeout_ms;        /* first retransmission of a flight; X5 */
     bool let_strangers_in;      /* D4: the key of any certificate is enough for the handshake */
@@ -112,6 +115,9 @@ estoc_dtls_state estoc_dtls_state_of(const estoc_dtls *d);
 /** Whether the peer's certificate leads to an anchor. Server: false at an open association that
  *  `let_strangers_in` allowed, for all of its life; estoc_dtls_why tells the reason (D4).          */
 bool estoc_dtls_recognised(const estoc_dtls *d);
+/** Server: whether the peer's certificate had expired when it was verified, which is allowed below some
+ *  anchors (D6). What it may do is for the owner to decide.                                         */
+bool estoc_dtls_expired(const estoc_dtls *d);
 /** Whether an open association has resumed an earlier one's session: same peer, same certificate. */
 bool estoc_dtls_resumed(const estoc_dtls *d);
 /** Client: what a later association needs to resume this session, with the server's chain. A secret;

@@ -95,6 +95,49 @@ static int64_t chain_ends(X509_STORE_CTX *store)
     return ends;
 }
 
+/* D6: a client's certificate that has expired, where there are anchors that allow it. Whether it leads
+ * to one of them is known at the end. */
+static int on_fault(int good, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    estoc_dtls *d = SSL_get_app_data(ssl);
+    if (!good && d->context->expired.n > 0 &&
+        X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_HAS_EXPIRED &&
+        X509_STORE_CTX_get_error_depth(store) == 0) {
+        d->expired = true;
+        return 1;
+    }
+    return good;
+}
+
+static bool may_be_expired(X509_STORE_CTX *store, const estoc_dtls_context *c)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+    bool may = false;
+    for (int i = 1; !may && i < sk_X509_num(chain); i++) {
+        uint8_t *der = NULL;
+        int len = i2d_X509(sk_X509_value(chain, i), &der);
+        for (size_t k = 0; len > 0 && k < c->expired.n; k++) {
+            may |= estoc_slice_eq(estoc_slice_of(der, (size_t)len),
+                                  estoc_blob_slice(c->expired.at[k]));
+        }
+        OPENSSL_free(der);
+    }
+    return may;
+}
+
+/* By what was signed: who holds a certificate can write its signature in another way. */
+static bool is_denied(const estoc_dtls_context *c, const estoc_cert *cert)
+{
+    bool denied = false;
+    for (size_t i = 0; !denied && i < c->denied.n; i++) {
+        estoc_cert other;
+        denied = !estoc_cert_parse(&other, estoc_blob_slice(c->denied.at[i])) &&
+                 estoc_slice_eq(other.tbs, cert->tbs);
+    }
+    return denied;
+}
+
 static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls *d,
                  const estoc_cert *cert)
 {
@@ -103,11 +146,21 @@ static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls 
     if (at <= 0 || !set_rules(store, c, at)) {
         return refuse(store, d, leaf, X509_V_ERR_UNSPECIFIED, "certificate cannot be checked");
     }
+    if (is_denied(c, cert)) {
+        return refuse(store, d, leaf, X509_V_ERR_CERT_REVOKED, "certificate is denied");
+    }
+    X509_STORE_CTX_set_verify_cb(store, on_fault);
     if (X509_verify_cert(store) != 1) {
         int error = X509_STORE_CTX_get_error(store);
         X509 *x = X509_STORE_CTX_get_current_cert(store);
         return refuse(store, d, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
     }
+    if (d->expired && !may_be_expired(store, c)) {
+        d->expired = false;
+        return refuse(store, d, leaf, X509_V_ERR_CERT_HAS_EXPIRED,
+                      X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED));
+    }
+    X509_STORE_CTX_set_error(store, X509_V_OK);
     if (!good_chain_keys(store, d)) {
         return 0;
     }

@@ -17,6 +17,12 @@ static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
     err = err ? err : estoc_certs_load(c->server_chain, &g->server_chain, why);
     err = err ? err : estoc_key_load(c->server_key, &g->server_key, why);
     err = err ? err : estoc_certs_load(c->client_anchors, &g->anchors, why);
+    if (!err && c->expired_anchors[0] != '\0') {
+        err = estoc_certs_load(c->expired_anchors, &g->expired, why);
+    }
+    if (!err && c->denied[0] != '\0') {
+        err = estoc_certs_load(c->denied, &g->denied, why);
+    }
     if (!err && c->decrypt_keys[0] != '\0') {
         err = estoc_shared_keys_load(c->decrypt_keys, &g->decrypt_keys, why);
     }
@@ -102,6 +108,8 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
     estoc_dtls_server_cfg cfg = {.chain = &g->server_chain,
                                  .key = g->server_key,
                                  .anchors = &g->anchors,
+                                 .expired = &g->expired,
+                                 .denied = &g->denied,
                                  .payload_max = g->conf.mtu - IP_UDP_BYTES,
                                  .timeout_ms = g->conf.dtls_timeout_ms,
                                  .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER,
@@ -159,5 +167,7 @@ void estoc_generation_release(estoc_generation *g)
     estoc_blobs_free(&g->ca_chain);
     estoc_blobs_free(&g->server_chain);
     estoc_blobs_free(&g->anchors);
+    estoc_blobs_free(&g->expired);
+    estoc_blobs_free(&g->denied);
     free(g);
 }

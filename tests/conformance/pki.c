@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
 #include <openssl/x509v3.h>
@@ -217,4 +219,23 @@ bool chains_to(X509 *cert, const char *ta_file)
     X509_STORE_CTX_free(ctx);
     X509_STORE_free(store);
     return good;
+}
+
+void cert_turn_signature(X509 *cert)
+{
+    const ASN1_BIT_STRING *bits;
+    X509_get0_signature(&bits, NULL, cert);
+    const uint8_t *at = bits->data;
+    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, bits->length);
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    BIGNUM *s = BN_new();
+    assert_int_equal(BN_sub(s, EC_GROUP_get0_order(group), ECDSA_SIG_get0_s(sig)), 1);
+    assert_int_equal(ECDSA_SIG_set0(sig, BN_dup(ECDSA_SIG_get0_r(sig)), s), 1);
+    uint8_t der[128];
+    uint8_t *end = der;
+    int len = i2d_ECDSA_SIG(sig, &end);
+    assert_true(len > 0);
+    assert_int_equal(ASN1_STRING_set((ASN1_STRING *)(uintptr_t)bits, der, len), 1);
+    ECDSA_SIG_free(sig);
+    EC_GROUP_free(group);
 }

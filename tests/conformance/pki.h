@@ -29,6 +29,10 @@ typedef struct cert_cfg {
 } cert_cfg;
 X509 *cert_new(EVP_PKEY *key, const cert_cfg *cfg);
 
+/** The signature (r, s) verifies as (r, n - s), too: another certificate to the byte, and the same.
+ *  The issuer's key is on P-256.                                                                   */
+void cert_turn_signature(X509 *cert);
+
 /** A PKCS#10 request for the key, in DER. @param san  NULL: none */
 void csr_new(EVP_PKEY *key, const char *subject, const char *san, body *out);
 /** Subject of a certificate in DER. */

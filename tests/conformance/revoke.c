@@ -11,8 +11,6 @@
 
 #include <cmocka.h>
 #include <openssl/bn.h>
-#include <openssl/ec.h>
-#include <openssl/ecdsa.h>
 
 #include "device.h"
 
@@ -173,28 +171,13 @@ static void new_associations(void **state)
     enroll_as(f, "c2");
 }
 
-/* The signature (r, s) verifies as (r, n - s), too: another certificate to the byte, and the same. */
 static void turned_signature(void **state)
 {
     const fixture *f = *state;
     const char *serial = enroll_as(f, "d");
     X509 *cert = cert_read(path_in(f, "d.crt"));
     EVP_PKEY *key = key_read(path_in(f, "d.key"));
-    const ASN1_BIT_STRING *bits;
-    X509_get0_signature(&bits, NULL, cert);
-    const uint8_t *at = bits->data;
-    ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, bits->length);
-    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
-    BIGNUM *s = BN_new();
-    assert_int_equal(BN_sub(s, EC_GROUP_get0_order(group), ECDSA_SIG_get0_s(sig)), 1);
-    assert_int_equal(ECDSA_SIG_set0(sig, BN_dup(ECDSA_SIG_get0_r(sig)), s), 1);
-    uint8_t der[128];
-    uint8_t *end = der;
-    int len = i2d_ECDSA_SIG(sig, &end);
-    assert_true(len > 0);
-    assert_int_equal(ASN1_STRING_set((ASN1_STRING *)(uintptr_t)bits, der, len), 1);
-    ECDSA_SIG_free(sig);
-    EC_GROUP_free(group);
+    cert_turn_signature(cert);
     peer_cfg cfg = {.port = f->port, .own = cert, .own_key = key};
     peer *p = peer_connect(&cfg);
     reply r;

@@ -291,9 +291,13 @@ static void make_server(pair *p)
     estoc_why why;
     estoc_blobs chain = blobs_of((const credential *[]){p->server_id, p->server_chain, &ca}, 3);
     estoc_blobs anchors = blobs_of(&p->server_anchor, 1);
+    estoc_blobs expired = blobs_of(&p->expired_anchor, 1);
+    estoc_blobs denied = blobs_of(&p->denied, 1);
     estoc_dtls_server_cfg cfg = {.chain = &chain,
                                  .key = p->server_id->key,
                                  .anchors = &anchors,
+                                 .expired = &expired,
+                                 .denied = &denied,
                                  .payload_max = p->payload_max,
                                  .timeout_ms = p->timeout_ms,
                                  .let_strangers_in = p->let_strangers_in,
@@ -302,6 +306,8 @@ static void make_server(pair *p)
     assert_int_equal(estoc_dtls_server_new(&cfg, &p->server, &why), 0);
     assert_int_equal(estoc_dtls_listener_new(p->server, &p->listener), 0);
     estoc_blobs_free(&chain);
+    estoc_blobs_free(&expired);
+    estoc_blobs_free(&denied);
     estoc_blobs_free(&anchors);
 }
 

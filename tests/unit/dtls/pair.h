@@ -55,6 +55,7 @@ typedef struct pair {
     const credential *server_id, *server_chain, *server_anchor;
     const credential *client_id, *client_chain, *client_anchor;
     const char *host;
+    const credential *expired_anchor, *denied; /* of the server; or NULL */
     bool accept_ra, let_strangers_in;
     size_t payload_max;
     uint32_t timeout_ms;

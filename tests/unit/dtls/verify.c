@@ -165,6 +165,87 @@ static void no_strangers(void **state)
     cred_free(&c);
 }
 
+/* D6, HC 52: below the anchors named, and below no others. */
+static void expired(void **state)
+{
+    (void)state;
+    const cert_cfg cfg = {.cn = "dev", .issuer = &other_ca, .from_s = -7200, .until_s = -60};
+    const char *why = "certificate has expired (CN=dev)";
+    credential old = cred_new(&cfg);
+    credential ours =
+        cred_new(&(cert_cfg){.cn = "dev", .issuer = &ca, .from_s = -7200, .until_s = -60});
+    credential early =
+        cred_new(&(cert_cfg){.cn = "dev", .issuer = &other_ca, .from_s = 60, .until_s = 7200});
+    pair *p = pair_new();
+    p->client_id = &old;
+    p->expired_anchor = &other_ca;
+    p->resume_s = 60;
+    p->resume_max = 10;
+    pair_open(p);
+    assert_true(estoc_dtls_recognised(p->s));
+    assert_true(estoc_dtls_expired(p->s));
+    assert_string_equal(estoc_dtls_why(p->s), "");
+    expect_alive(p);
+    pair_free(p);
+    p = pair_new(); /* an anchor like others */
+    p->server_anchor = &other_ca;
+    p->client_id = &old;
+    p->expired_anchor = &ca;
+    assert_int_equal(refused(p, why), SSL_AD_CERTIFICATE_EXPIRED);
+    p = pair_new();
+    p->client_id = &ours;
+    p->expired_anchor = &other_ca;
+    assert_int_equal(refused(p, why), SSL_AD_CERTIFICATE_EXPIRED);
+    p = pair_new(); /* expired is not early */
+    p->client_id = &early;
+    p->expired_anchor = &other_ca;
+    refused(p, "certificate is not yet valid (CN=dev)");
+    p = pair_new(); /* nor denied */
+    p->client_id = p->denied = &old;
+    p->expired_anchor = &other_ca;
+    assert_int_equal(refused(p, "certificate is denied (CN=dev)"), SSL_AD_CERTIFICATE_REVOKED);
+    p = pair_new(); /* one that is not expired is as ever */
+    p->expired_anchor = &other_ca;
+    pair_open(p);
+    assert_false(estoc_dtls_expired(p->s));
+    pair_free(p);
+    cred_free(&old);
+    cred_free(&ours);
+    cred_free(&early);
+}
+
+/* What is between an expired device and the anchor must not have expired itself. */
+static void expired_between(void **state)
+{
+    (void)state;
+    credential middle = cred_new(&(cert_cfg){
+        .cn = "Middle", .issuer = &other_ca, .ca = true, .from_s = -7200, .until_s = -60});
+    credential below =
+        cred_new(&(cert_cfg){.cn = "dev", .issuer = &middle, .from_s = -7200, .until_s = -60});
+    pair *p = pair_new();
+    p->client_id = &below;
+    p->client_chain = &middle;
+    p->expired_anchor = &other_ca;
+    assert_int_equal(refused(p, "certificate has expired (CN=Middle)"), SSL_AD_CERTIFICATE_EXPIRED);
+    cred_free(&middle);
+    cred_free(&below);
+}
+
+static void denied(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->denied = &device;
+    assert_int_equal(refused(p, "certificate is denied (CN=dev)"), SSL_AD_CERTIFICATE_REVOKED);
+    p = pair_new();
+    p->denied = &server_cred;
+    pair_open(p);
+    pair_free(p);
+    p = pair_new();
+    p->denied = &device;
+    let_in(p, "certificate is denied (CN=dev)");
+}
+
 static void weak_signature(void **state)
 {
     (void)state;
@@ -425,6 +506,9 @@ int main(void)
         cmocka_unit_test(purpose),
         cmocka_unit_test(explicit_curve),
         cmocka_unit_test(explicit_curve_of_issuer),
+        {"D6 52 expired, below anchors that allow it", expired, NULL, NULL, NULL},
+        {"D6 an intermediate that has expired", expired_between, NULL, NULL, NULL},
+        {"D6 denied certificates", denied, NULL, NULL, NULL},
         cmocka_unit_test(strangers),
         cmocka_unit_test(no_strangers),
         cmocka_unit_test(weak_signature),

@@ -89,6 +89,8 @@ static void assert_defaults(void)
     assert_false(c.multicast);
     assert_int_equal(c.workers, 0);
     assert_int_equal(c.mtu, 1280);
+    assert_string_equal(c.expired_anchors, "");
+    assert_string_equal(c.denied, "");
     assert_int_equal(c.unrecognised, ESTOC_REFUSE);
     assert_int_equal(c.egress, 0);
     assert_int_equal(c.max_age_s, 86400);
@@ -173,6 +175,8 @@ static void every_key(void **state)
                  "certificate = a/b.pem\n"
                  "key=/etc/key.pem\n"
                  "client-anchors: anchors ; inih takes a colon, too\n"
+                 "expired-client-anchors = old.pem\n"
+                 "deny = lost.pem\n"
                  "unrecognised = answer\n"
                  "root = e\n"
                  "log = debug\n"
@@ -213,6 +217,8 @@ static void every_key(void **state)
     assert_path(c.server_chain, "a/b.pem");
     assert_string_equal(c.server_key, "/etc/key.pem");
     assert_path(c.client_anchors, "anchors");
+    assert_path(c.expired_anchors, "old.pem");
+    assert_path(c.denied, "lost.pem");
     assert_int_equal(c.unrecognised, ESTOC_ANSWER);
     assert_string_equal(c.root, "e");
     assert_int_equal(c.log_level, ESTOC_LOG_DEBUG);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Manufacturers' certificates that have expired, and ones that are denied.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "device.h"
+
+/* TLS alert descriptions. */
+enum { CERTIFICATE_REVOKED = 44, CERTIFICATE_EXPIRED = 45, FATAL = 2 };
+
+typedef struct holder {
+    EVP_PKEY *key;
+    X509 *cert;
+} holder;
+
+static holder holder_of(const fixture *f, long until_s)
+{
+    holder h;
+    h.cert = maker_cert(f, &(cert_cfg){.cn = "old", .from_s = -7200, .until_s = until_s}, &h.key);
+    return h;
+}
+
+static void holder_free(holder *h)
+{
+    X509_free(h->cert);
+    EVP_PKEY_free(h->key);
+}
+
+static peer_cfg cfg_of(const fixture *f, const holder *h)
+{
+    return (peer_cfg){
+        .port = f->port, .ta = path_in(f, "dev.ta"), .own = h->cert, .own_key = h->key};
+}
+
+static int refused(const fixture *f, const holder *h)
+{
+    peer_cfg cfg = cfg_of(f, h);
+    peer *p = peer_new(&cfg);
+    assert_false(peer_handshake(p, 10000));
+    assert_int_equal(p->alert_in >> 8, FATAL);
+    int description = p->alert_in & 0xff;
+    peer_free(p);
+    return description;
+}
+
+static uint8_t ask_for(peer *p, const char *path)
+{
+    EVP_PKEY *key = key_new("P-256");
+    body csr, answer;
+    csr_new(key, "CN=old", NULL, &csr);
+    uint8_t code = enroll(p, path, &csr, -1, -1, &answer);
+    EVP_PKEY_free(key);
+    return code;
+}
+
+static void off(void **state)
+{
+    fixture *f = *state;
+    fixture_start(f);
+    holder old = holder_of(f, -60);
+    assert_int_equal(refused(f, &old), CERTIFICATE_EXPIRED);
+    holder_free(&old);
+    assert_int_equal(issued(f), 0);
+}
+
+static void on(void **state)
+{
+    fixture *f = *state;
+    static char log[1 << 16];
+    fixture_conf(f, "server", "expired-client-anchors", f->maker_file);
+    fixture_conf(f, "server", "log", "debug");
+    fixture_start(f);
+    holder old = holder_of(f, -60);
+    peer_cfg cfg = cfg_of(f, &old);
+    for (int i = 0; i < 2; i++) { /* never resumed: each time its certificate is looked at */
+        peer *p = peer_connect(&cfg);
+        assert_false(SSL_session_reused(p->ssl));
+        body certs;
+        fetch(p, EST "/crts", -1, -1, &certs);
+        assert_int_equal(ask_for(p, EST "/sen"), CODE(2, 4));
+        assert_int_equal(ask_for(p, EST "/sren"), CODE(4, 3));
+        cfg.session = SSL_get1_session(p->ssl);
+        peer_close(p);
+        peer_free(p);
+    }
+    read_file(path_in(f, "estocd.log"), log, sizeof log);
+    assert_non_null(strstr(log, "expired=yes"));
+    holder_free(&old);
+    old = holder_of(f, 86400); /* and devices in their time */
+    cfg = cfg_of(f, &old);
+    peer *p = peer_connect(&cfg);
+    assert_int_equal(ask_for(p, EST "/sen"), CODE(2, 4));
+    peer_free(p);
+    holder_free(&old);
+}
+
+/* Of our own CA, which is an anchor like others. */
+static void another_anchor(void **state)
+{
+    fixture *f = *state;
+    fixture_conf(f, "server", "expired-client-anchors", f->maker_file);
+    fixture_start(f);
+    EVP_PKEY *ca_key = key_read(path_in(f, "srv/ca.key"));
+    X509 *ca = cert_read(path_in(f, "srv/ca.crt"));
+    holder ours = {.key = key_new("P-256")};
+    ours.cert = cert_new(
+        ours.key,
+        &(cert_cfg){
+            .cn = "old", .issuer = ca, .issuer_key = ca_key, .from_s = -7200, .until_s = -60});
+    assert_int_equal(refused(f, &ours), CERTIFICATE_EXPIRED);
+    holder_free(&ours);
+    X509_free(ca);
+    EVP_PKEY_free(ca_key);
+}
+
+static void denied(void **state)
+{
+    fixture *f = *state;
+    output o;
+    holder lost = holder_of(f, 86400), old = holder_of(f, -60), good = holder_of(f, 86400);
+    cert_write(lost.cert, path_in(f, "srv/lost.pem"), "w");
+    cert_write(old.cert, path_in(f, "srv/lost.pem"), "a");
+    fixture_conf(f, "server", "expired-client-anchors", f->maker_file);
+    fixture_conf(f, "server", "deny", "lost.pem");
+    fixture_start(f);
+    assert_int_equal(refused(f, &lost), CERTIFICATE_REVOKED);
+    assert_int_equal(refused(f, &old), CERTIFICATE_REVOKED);
+    cert_turn_signature(lost.cert);
+    assert_int_equal(refused(f, &lost), CERTIFICATE_REVOKED);
+    peer_cfg cfg = cfg_of(f, &good);
+    peer *p = peer_connect(&cfg);
+    expect_alive(p);
+    peer_free(p);
+    holder_free(&lost);
+    holder_free(&old);
+    holder_free(&good);
+    write_file(path_in(f, "srv/lost.pem"), "nothing", 7, "w");
+    run(&o, "estocd", "check", "--dir", f->srv, NULL);
+    assert_int_equal(o.code, 1);
+    assert_non_null(strstr(o.err, "lost.pem"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NAMED_ALONE("D6 HC 52 an expired IDevID is certificate_expired by default", off),
+        NAMED_ALONE("D6 HC 52 and is accepted below the anchors configured for it", on),
+        NAMED_ALONE("D6 HC 52 below no other anchor", another_anchor),
+        NAMED_ALONE("D6 a denied certificate is refused, however its signature is written", denied),
+    };
+    return cmocka_run_group_tests_name("expired", tests, NULL, NULL);
+}
