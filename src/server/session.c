@@ -347,7 +347,6 @@ static bool flush(estoc_session *s, estoc_ms now)
         bool written = held || !estoc_dtls_write(s->dtls, (estoc_slice){message, len});
         estoc_wipe(message, len); /* E5: it may hold a key */
         s->again = false;
-        estoc_wipe(message, len); /* E5: it may hold a key */
         if (!written) {
             return estoc_dtls_state_of(s->dtls) == ESTOC_DTLS_OPEN;
         }

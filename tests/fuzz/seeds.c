@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/text/templates.h"
-#include "../vectors/rfc9908.h"
 #include "coap/wellformed.h"
 #include "est/answers.h"
 #include "est/wishes.h"
+
+#include "../unit/text/templates.h" /* after what it uses */
+#include "../vectors/rfc9908.h"
 
 #include "seeds.h"
 
