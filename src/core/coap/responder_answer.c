@@ -127,31 +127,32 @@ static estoc_slice diagnostic(estoc_slice text)
     return text.len > 0 ? text : estoc_slice_str("no reason given");
 }
 
+static void send_text(estoc_responder *r, const struct estoc_asked *asked, uint8_t code,
+                      estoc_slice text, uint32_t max_age_s, bool has_max_age)
+{
+    estoc_answer bare = {.code = code,
+                         .format = ESTOC_FORMAT_NONE,
+                         .has_max_age = has_max_age,
+                         .max_age_s = max_age_s};
+    send(r, asked, &bare, &(cut){text, {0, false, 0}, false});
+}
+
 static void send_error(estoc_responder *r, const struct estoc_asked *asked, const estoc_answer *a)
 {
     bool error = ESTOC_COAP_CLASS(a->code) == 4 || ESTOC_COAP_CLASS(a->code) == 5;
-    estoc_answer bare = {.code = error ? a->code : (uint8_t)ESTOC_COAP_INTERNAL_ERROR,
-                         .format = ESTOC_FORMAT_NONE,
-                         .has_max_age = a->has_max_age,
-                         .max_age_s = a->max_age_s};
-    send(r, asked, &bare, &(cut){diagnostic(a->body), {0, false, 0}, false});
+    send_text(r, asked, error ? a->code : ESTOC_COAP_INTERNAL_ERROR, diagnostic(a->body),
+              a->max_age_s, a->has_max_age);
 }
 
 void estoc_rsp_refuse(estoc_responder *r, const struct estoc_asked *asked, uint8_t code,
                       const char *why)
 {
-    bool later = code == ESTOC_COAP_UNAVAILABLE;
-    estoc_answer a = {.code = code,
-                      .body = estoc_slice_str(why),
-                      .has_max_age = later,
-                      .max_age_s = BUSY_MAX_AGE_S};
-    send_error(r, asked, &a);
+    send_text(r, asked, code, estoc_slice_str(why), BUSY_MAX_AGE_S, code == ESTOC_COAP_UNAVAILABLE);
 }
 
 void estoc_rsp_continue(estoc_responder *r, const struct estoc_asked *asked)
 {
-    estoc_answer a = {.code = ESTOC_COAP_CONTINUE, .format = ESTOC_FORMAT_NONE};
-    send(r, asked, &a, &(cut){{NULL, 0}, {0, false, 0}, false});
+    send_text(r, asked, ESTOC_COAP_CONTINUE, estoc_slice_of(NULL, 0), 0, false);
 }
 
 bool estoc_rsp_respond(estoc_responder *r, const struct estoc_asked *asked, estoc_answer *a)
@@ -199,7 +200,7 @@ void estoc_rsp_drop_snapshot(estoc_responder *r, struct estoc_snapshot *s)
     if (s->answer.secret) {
         estoc_rsp_forget_secrets(r);
     }
-    *s = (struct estoc_snapshot){.valid = false};
+    memset(s, 0, sizeof *s);
 }
 
 void estoc_rsp_hold(estoc_responder *r, struct estoc_snapshot *s)
@@ -224,11 +225,11 @@ static void keep_answer(estoc_responder *r, const estoc_answer *a, bool more)
     }
     struct estoc_snapshot *s = estoc_rsp_snapshot(r, r->request.method);
     estoc_rsp_drop_snapshot(r, s);
-    *s = (struct estoc_snapshot){.key = r->request_key,
-                                 .answer = *a,
-                                 .final = r->request_final,
-                                 .mid = r->asked.mid,
-                                 .valid = true};
+    s->valid = true;
+    s->mid = r->asked.mid;
+    s->final = r->request_final;
+    s->answer = *a;
+    s->key = r->request_key;
     estoc_rsp_hold(r, s);
 }
 

@@ -53,9 +53,7 @@ static estoc_err read_caps(estoc_key_wish *wish, estoc_slice list)
         estoc_der parameters;
         estoc_reader in = estoc_der_enter(&r, ESTOC_DER_SEQUENCE);
         unsigned cap = cap_of(estoc_der_oid(&in));
-        if (estoc_der_peek(&in) != 0) {
-            estoc_der_next(&in, &parameters);
-        }
+        estoc_der_more(&in, &parameters);
         if (r.err || estoc_reader_end(&in)) {
             return ESTOC_E_MALFORMED;
         }

@@ -5,7 +5,7 @@
 #include <estoc/est.h>
 
 /* RFC 9148 Table 1 and section 4.1. Accept 287 is section 4.3; /skg and /skc answer with multipart
- * only, and the path chooses what is inside.                                                      */
+ * only, and the path chooses what is inside. In the order of estoc_op.                            */
 /* clang-format off */
 #define GET   ESTOC_COAP_GET, ESTOC_FORMAT_NONE
 #define POST  ESTOC_COAP_POST, ESTOC_FORMAT_PKCS10
@@ -39,10 +39,5 @@ const estoc_resource *estoc_resource_named(estoc_slice name)
 
 const estoc_resource *estoc_resource_for(estoc_op op)
 {
-    for (size_t i = 0; i < ESTOC_RESOURCES; i++) {
-        if (resources[i].op == op) {
-            return &resources[i];
-        }
-    }
-    return NULL;
+    return op != ESTOC_OP_NONE ? estoc_resource_at((size_t)op - ESTOC_OP_CRTS) : NULL;
 }
