@@ -47,7 +47,8 @@ class Server:
                "--host", "127.0.0.1"])
         with open(os.path.join(self.srv, "estocd.conf"), "a") as conf:
             conf.write("[server]\n")
-            for key, value in (settings or {}).items():
+            # one device stands for a fleet here
+            for key, value in {"identity-rate": 0, "address-rate": 0, **(settings or {})}.items():
                 conf.write(f"{key} = {value}\n")
         quiet([program("estocd"), "device", "--dir", self.srv, "--subject", "CN=bench",
                "--out", self.device])

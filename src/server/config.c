@@ -229,6 +229,10 @@ static void defaults(struct parser *p)
     c->resume_s = 86400;
     c->dtls_timeout_ms = 1000;
     c->sessions_max = 20000;
+    c->half_open_max = 1000;
+    c->identity_sessions = 256;
+    c->identity = (estoc_limit){60, 1000};
+    c->address = (estoc_limit){6000, 10000};
     c->body_max = 8192;
     c->bodies_max = 1000;
     snprintf(c->root, sizeof c->root, "%s", "est");

@@ -6,6 +6,7 @@
 #define ESTOC_CONFIG_H
 
 #include "ca.h"
+#include "limits.h"
 #include "sys.h"
 
 #define ESTOC_LISTEN_MAX   8
@@ -46,6 +47,10 @@ typedef struct estoc_config {
     uint32_t body_max;        /* B2; default 8192 */
     uint32_t bodies_max;      /* bodies in assembly in all; default 1000 */
     char root[64];            /* R1: short root, default "est"; empty: none */
+    /* D10, X11 */
+    uint32_t half_open_max;        /* handshakes under way from one prefix; default 1000 */
+    uint32_t identity_sessions;    /* associations of one identity; default 256 */
+    estoc_limit identity, address; /* requests; default 60 a minute and 1000, 6000 and 10000 */
     estoc_level log_level;
     /* files; relative ones are taken from dir */
     char ca_chain[512], ca_key[512];

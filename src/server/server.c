@@ -86,6 +86,7 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
     for (size_t i = 0; i < n; i++) {
         estoc_worker_prepare(&s->workers[i]);
         s->workers[i].queue.egress = &s->egress;
+        s->workers[i].of = (unsigned)n;
     }
     atomic_store(&s->egress.bits, conf->egress);
     estoc_err err = estoc_generation_new(conf, &s->generation, why);

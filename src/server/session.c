@@ -32,27 +32,46 @@ static bool permit(const estoc_session *s, const estoc_request *req, estoc_route
     return estoc_route_find(s->generation, req, route, refusal);
 }
 
-/* What would wait for long is told to come again instead, and not all at once. */
-static bool has_way_out(const estoc_session *s, estoc_answer *refusal)
+/* 4.29 and 5.03 say when to come again, and not the same to all. RFC 8516 */
+static bool come_later(estoc_answer *refusal, uint8_t code, const char *text, uint32_t wait_ms)
 {
-    uint32_t wait_ms = estoc_egress_wait_ms(s->worker->queue.egress, estoc_now_us());
-    if (wait_ms <= ESTOC_EGRESS_BUSY_MS) {
-        return true;
-    }
+    uint32_t wait_s = wait_ms / 1000u + 1;
     uint8_t spread = 0;
     estoc_random random = estoc_random_system();
     (void)random.fill(random.ctx, &spread, sizeof spread);
-    estoc_refuse(refusal, ESTOC_COAP_UNAVAILABLE, "the network is busy, come later");
+    estoc_refuse(refusal, code, text);
     refusal->has_max_age = true;
-    refusal->max_age_s = wait_ms / 1000u + spread % (wait_ms / 1000u);
+    refusal->max_age_s = wait_s + spread % (wait_s + 1);
     return false;
+}
+
+/* C4, X11: before the authority is asked, and before a body is taken. A copy of a message, or a block
+ * of an answer, never comes this far. */
+static bool within_limits(const estoc_session *s, estoc_answer *refusal)
+{
+    const estoc_config *conf = &s->generation->conf;
+    estoc_worker *w = s->worker;
+    estoc_us now = estoc_now_us();
+    uint64_t address = estoc_table_hash(&w->table, estoc_path_prefix(&s->entry.path, false), 0);
+    uint32_t wait_ms = estoc_egress_wait_ms(w->queue.egress, now);
+    if (wait_ms > ESTOC_EGRESS_BUSY_MS) {
+        return come_later(refusal, ESTOC_COAP_UNAVAILABLE, "the network is busy, come later",
+                          wait_ms);
+    }
+    wait_ms = 0;
+    if (s->open->identity != 0) {
+        wait_ms = estoc_limits_take(&w->limits, s->open->identity, conf->identity, now);
+    }
+    wait_ms = wait_ms > 0 ? wait_ms : estoc_limits_take(&w->limits, address, conf->address, now);
+    return wait_ms == 0 || come_later(refusal, ESTOC_COAP_TOO_MANY_REQUESTS,
+                                      "too many requests, come later", wait_ms);
 }
 
 static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     estoc_session *s = ctx;
     estoc_route route;
-    bool ok = permit(s, req, &route, refusal) && has_way_out(s, refusal);
+    bool ok = permit(s, req, &route, refusal) && within_limits(s, refusal);
     if (!ok) {
         char code[8];
         snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(refusal->code),
@@ -162,6 +181,18 @@ bool estoc_session_same_hello(const estoc_session *s, estoc_slice dg)
 
 /* --------------------------------------------------------------------------------- the handshake */
 
+/* Hard to guess, and never 0 for who is recognised. */
+static uint64_t identity_of(const estoc_session *s)
+{
+    uint8_t digest[32];
+    uint64_t id[2];
+    if (!estoc_dtls_recognised(s->dtls) || estoc_sha256(estoc_dtls_peer_cert(s->dtls), digest)) {
+        return 0;
+    }
+    memcpy(id, digest, sizeof id);
+    return estoc_table_hash(&s->worker->table, id[0], id[1]) | 1;
+}
+
 static bool opened(estoc_session *s)
 {
     const estoc_config *conf = &s->generation->conf;
@@ -184,6 +215,7 @@ static bool opened(estoc_session *s)
         s->open = NULL;
         return false;
     }
+    s->open->identity = identity_of(s);
     estoc_cert cert;
     estoc_buf text = {(uint8_t *)s->open->subject, sizeof s->open->subject};
     if (estoc_cert_parse(&cert, estoc_dtls_peer_cert(s->dtls)) == ESTOC_OK) {

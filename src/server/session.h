@@ -8,6 +8,7 @@
 
 #include <estoc/responder.h>
 
+#include "crowd.h"
 #include "dispatch.h"
 #include "dtls.h"
 #include "egress.h"
@@ -22,6 +23,7 @@ typedef struct estoc_open {
     estoc_responder responder;
     uint8_t replies[ESTOC_REPLIES_LEN];
     uint32_t retransmitted; /* of the responder, as it was when it last sent */
+    uint64_t identity;      /* of who has shown its certificate; 0: not recognised */
     char subject[256];      /* of the client certificate, for the log */
 } estoc_open;
 
@@ -31,6 +33,7 @@ typedef struct estoc_session {
     estoc_generation *generation;
     estoc_dtls *dtls;
     estoc_open *open;
+    estoc_member member;      /* half open: of its prefix; then of its identity */
     estoc_lane lane;          /* what waits to be sent */
     estoc_route route;        /* of the request in hand */
     estoc_ms asked_at;        /* when it was handed on */

@@ -17,6 +17,17 @@ size_t estoc_path_header(const estoc_path *path)
     return is_ipv4(path) ? 20 + 8 : 40 + 8;
 }
 
+uint64_t estoc_path_prefix(const estoc_path *path, bool wide)
+{
+    size_t from = is_ipv4(path) ? 8 : 0;
+    size_t len = !is_ipv4(path) ? 8 : wide ? 7 : 8;
+    uint64_t prefix = 0;
+    for (size_t i = from; i < from + len; i++) {
+        prefix = prefix << 8 | path->peer[i];
+    }
+    return prefix;
+}
+
 const char *estoc_path_text(const estoc_path *path, char *out, size_t cap)
 {
     char address[INET6_ADDRSTRLEN] = "?";
@@ -57,6 +68,11 @@ static uint64_t mix(uint64_t h, uint64_t v)
 {
     h = (h ^ v) * 0x9e3779b97f4a7c15u;
     return h ^ (h >> 29);
+}
+
+uint64_t estoc_table_hash(const estoc_table *t, uint64_t a, uint64_t b)
+{
+    return mix(mix(mix(t->seed, a), b), t->seed);
 }
 
 static size_t bucket_of(const estoc_table *t, const estoc_path *p)

@@ -21,6 +21,8 @@ typedef struct estoc_path {
 /** "192.0.2.1:5684" or "[2001:db8::1]:5684". @return out */
 const char *estoc_path_text(const estoc_path *path, char *out, size_t cap);
 #define ESTOC_PATH_TEXT_MAX 64
+/** Of the peer: what one host or site has to itself. IPv6: /64. IPv4: the address, or if `wide` /24. */
+uint64_t estoc_path_prefix(const estoc_path *path, bool wide);
 /** Bytes of IP and UDP header of each datagram along it. */
 size_t estoc_path_header(const estoc_path *path);
 
@@ -47,6 +49,8 @@ estoc_entry *estoc_table_find(const estoc_table *t, const estoc_path *path);
 ESTOC_MUST_USE estoc_err estoc_table_add(estoc_table *t, estoc_entry *e, estoc_ms deadline);
 void estoc_table_remove(estoc_table *t, estoc_entry *e);
 void estoc_table_move(estoc_table *t, estoc_entry *e, estoc_ms deadline);
+/** A key nobody can guess, from these. */
+uint64_t estoc_table_hash(const estoc_table *t, uint64_t a, uint64_t b);
 /** The entry with the earliest deadline; NULL if there is none. */
 estoc_entry *estoc_table_first(const estoc_table *t);
 

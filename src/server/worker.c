@@ -54,6 +54,7 @@ static void send_stateless(estoc_worker *w, const estoc_path *path, estoc_slice 
 
 static void end_session(estoc_worker *w, estoc_session *s)
 {
+    estoc_crowd_leave(&w->crowd, &s->member);
     estoc_table_remove(&w->table, &s->entry);
     estoc_session_end(s);
 }
@@ -64,6 +65,44 @@ static void settle(estoc_worker *w, estoc_session *s, bool alive)
         estoc_table_move(&w->table, &s->entry, estoc_session_deadline(s));
     } else {
         end_session(w, s);
+    }
+}
+
+/* A worker's part of a limit for the whole server. */
+static size_t part(const estoc_worker *w, uint32_t limit)
+{
+    return (limit + w->of - 1) / w->of;
+}
+
+static estoc_session *oldest_of(const estoc_session *s)
+{
+    estoc_member *oldest = estoc_crowd_oldest(&s->member);
+    return (estoc_session *)((uint8_t *)oldest - offsetof(estoc_session, member));
+}
+
+/* Handshakes, and strangers, are counted by where they come from: one place cannot take all the room,
+ * and those who come now find some. Row 271. */
+static void join_prefix(estoc_worker *w, estoc_session *s)
+{
+    uint64_t prefix = estoc_path_prefix(&s->entry.path, true);
+    size_t n = estoc_crowd_join(&w->crowd, &s->member, estoc_table_hash(&w->table, prefix, 1));
+    if (n > part(w, s->generation->conf.half_open_max)) {
+        end_session(w, oldest_of(s));
+    }
+}
+
+/* Then by who they are. Row 272. */
+static void join_identity(estoc_worker *w, estoc_session *s)
+{
+    size_t n = estoc_crowd_join(&w->crowd, &s->member, s->open->identity);
+    if (n > part(w, s->generation->conf.identity_sessions)) {
+        estoc_session *old = oldest_of(s);
+        char peer[ESTOC_PATH_TEXT_MAX];
+        estoc_log(ESTOC_LOG_INFO, "worker", "peer",
+                  estoc_path_text(&old->entry.path, peer, sizeof peer), "result", "closed", "why",
+                  "identity-sessions", "subject", old->open->subject, NULL);
+        estoc_dtls_close(old->dtls);
+        end_session(w, old);
     }
 }
 
@@ -84,6 +123,7 @@ static void accept_session(estoc_worker *w, estoc_session *fresh, estoc_session 
         return;
     }
     w->table_full_logged = false;
+    join_prefix(w, fresh);
     /* the ClientHello may have been all that was needed to fail */
     settle(w, fresh, estoc_session_tick(fresh, now));
 }
@@ -135,7 +175,12 @@ static void take_datagram(estoc_worker *w, const estoc_path *path, estoc_ms now,
     estoc_session *s = (estoc_session *)estoc_table_find(&w->table, path);
     bool hello = estoc_dtls_is_client_hello(dg);
     if (s != NULL && (!hello || estoc_session_same_hello(s, dg))) {
-        settle(w, s, estoc_session_input(s, now, dg));
+        bool was_open = s->open != NULL;
+        bool alive = estoc_session_input(s, now, dg);
+        if (alive && !was_open && s->open != NULL && s->open->identity != 0) {
+            join_identity(w, s);
+        }
+        settle(w, s, alive);
     } else if (hello) {
         listen_datagram(w, path, s, now, dg);
     }
@@ -380,6 +425,8 @@ estoc_err estoc_worker_init(estoc_worker *w, estoc_generation *g, size_t session
         return ESTOC_E_RANDOM;
     }
     estoc_err err = estoc_table_init(&w->table, sessions_max, seed);
+    err = err ? err : estoc_crowd_init(&w->crowd, sessions_max);
+    err = err ? err : estoc_limits_init(&w->limits);
     err = err ? err : estoc_dtls_listener_new(g->dtls, &w->listener);
     if (err) {
         return err;
@@ -413,6 +460,8 @@ void estoc_worker_free(estoc_worker *w)
     estoc_generation_release(w->generation);
     estoc_generation_release(w->next_generation);
     estoc_table_free(&w->table);
+    estoc_crowd_free(&w->crowd);
+    estoc_limits_free(&w->limits);
     for (size_t i = 0; i < w->sockets_n; i++) {
         close(w->sockets[i]);
     }

@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+#include "crowd.h"
+#include "limits.h"
 #include "plain.h"
 #include "session.h"
 
@@ -18,9 +20,12 @@ typedef struct estoc_worker {
     int sockets[ESTOC_LISTEN_MAX];
     bool ipv6[ESTOC_LISTEN_MAX];
     size_t sockets_n;
-    estoc_plain *plain; /* discovery without DTLS, borrowed; NULL on all workers but one */
-    int wake;           /* eventfd */
-    estoc_queue queue;  /* what waits to be sent; its budget is the server's */
+    estoc_plain *plain;  /* discovery without DTLS, borrowed; NULL on all workers but one */
+    int wake;            /* eventfd */
+    estoc_queue queue;   /* what waits to be sent; its budget is the server's */
+    estoc_crowd crowd;   /* the table's sessions, by prefix and by identity */
+    estoc_limits limits; /* on requests */
+    unsigned of;         /* workers in all */
     estoc_table table;
     estoc_dtls_listener *listener;
     estoc_generation *generation;

@@ -93,6 +93,12 @@ static void assert_defaults(void)
     assert_string_equal(c.denied, "");
     assert_int_equal(c.unrecognised, ESTOC_REFUSE);
     assert_int_equal(c.egress, 0);
+    assert_int_equal(c.half_open_max, 1000);
+    assert_int_equal(c.identity_sessions, 256);
+    assert_int_equal(c.identity.per_minute, 60);
+    assert_int_equal(c.identity.burst, 1000);
+    assert_int_equal(c.address.per_minute, 6000);
+    assert_int_equal(c.address.burst, 10000);
     assert_int_equal(c.max_age_s, 86400);
     assert_int_equal(c.idle_s, 60);
     assert_int_equal(c.handshake_s, 60);
@@ -181,6 +187,12 @@ static void every_key(void **state)
                  "root = e\n"
                  "log = debug\n"
                  "mtu = 256\n"
+                 "half-open-max = 11\n"
+                 "identity-sessions = 12\n"
+                 "identity-rate = 0\n"
+                 "identity-burst = 13\n"
+                 "address-rate = 14\n"
+                 "address-burst = 15\n"
                  "egress = 100k\n"
                  "max-age = 2h\n"
                  "idle = 2\n"
@@ -224,6 +236,12 @@ static void every_key(void **state)
     assert_int_equal(c.log_level, ESTOC_LOG_DEBUG);
     assert_int_equal(c.mtu, 256);
     assert_int_equal(c.egress, 100000);
+    assert_int_equal(c.half_open_max, 11);
+    assert_int_equal(c.identity_sessions, 12);
+    assert_int_equal(c.identity.per_minute, 0);
+    assert_int_equal(c.identity.burst, 13);
+    assert_int_equal(c.address.per_minute, 14);
+    assert_int_equal(c.address.burst, 15);
     assert_int_equal(c.max_age_s, 7200);
     assert_int_equal(c.idle_s, 2);
     assert_int_equal(c.handshake_s, 300);
@@ -352,6 +370,7 @@ static void each_fault(void **state)
         {"[server]\nbody-max = 255\n", 2, "from 256 to 65536"},
         {"[server]\nbodies-max = 0\n", 2, "from 1 to 1000000"},
         {"[server]\nidle = 0\n", 2, "idle = 0: must be a time from 1s to 1w"},
+        {"[server]\nidentity-burst = 0\n", 2, "must be a number from 1"},
         {"[server]\negress = 3999\n", 2, "egress = 3999: must be bits a second from 4k to 4G"},
         {"[server]\negress = 4100M\n", 2, "from 4k to 4G"},
         {"[server]\negress = fast\n", 2, "from 4k to 4G"},
