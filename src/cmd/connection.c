@@ -188,11 +188,12 @@ static estoc_err verdict(const estoc_connection *c)
 {
     estoc_dtls_state state = estoc_dtls_state_of(c->dtls);
     bool answered = c->figures.received > 0;
+    bool opened = estoc_dtls_peer_cert(c->dtls).len > 0;
+    if (state == ESTOC_DTLS_CLOSED || (state == ESTOC_DTLS_FAILED && opened)) {
+        return ESTOC_E_CLOSED;
+    }
     if (state == ESTOC_DTLS_FAILED) {
         return answered && !estoc_dtls_unanswered(c->dtls) ? ESTOC_E_UNTRUSTED : ESTOC_E_TIMEOUT;
-    }
-    if (state == ESTOC_DTLS_CLOSED) {
-        return ESTOC_E_CLOSED;
     }
     return c->refused && !answered ? ESTOC_E_TIMEOUT : ESTOC_OK;
 }

@@ -65,7 +65,8 @@ ESTOC_MUST_USE estoc_err estoc_connection_open(estoc_connection *c, const estoc_
 /** Take in what has arrived, act on time-outs, send what is due. `m` may be NULL until the
  *  association is open.
  *  @return 0; ESTOC_E_TIMEOUT (nothing listens there, or the handshake was given up unanswered);
- *          ESTOC_E_UNTRUSTED (the handshake failed: estoc_dtls_why tells); ESTOC_E_CLOSED          */
+ *          ESTOC_E_UNTRUSTED (the handshake failed: estoc_dtls_why tells); ESTOC_E_CLOSED (it was
+ *          open, and the server has ended it)                                                      */
 ESTOC_MUST_USE estoc_err estoc_connection_step(estoc_connection *c, estoc_ms now,
                                                const estoc_machine *m);
 /** When step() must be called even if nothing arrives. */

@@ -140,6 +140,26 @@ static void refused_at_handshake(world *w)
     nothing_kept(w);
 }
 
+/* The server asks for a second handshake once it has sent a block. RFC 7925 section 17 */
+static void no_second_handshake(void **state)
+{
+    world *w = *state;
+    output o;
+    const script s[] = {{.name = "crts",
+                         .code = CODE(2, 5),
+                         .format = 287,
+                         .payload = &w->crts,
+                         .max_age = -1,
+                         .fault = RENEGOTIATE}};
+    start(w, s, 1);
+    enroll_there(w, &o, NULL, NULL);
+    assert_int_equal(o.code, 2); /* a server that insists ends the association */
+    assert_int_equal(hostile_asked(&w->h, "renegotiated"), 0);
+    assert_int_equal(hostile_asked(&w->h, "refused"), 1);
+    assert_int_equal(hostile_asked(&w->h, "sen"), 0);
+    nothing_kept(w);
+}
+
 static void wrong_name(void **state)
 {
     world *w = *state;
@@ -435,6 +455,7 @@ static void explicit_anchors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        HOSTILE("D8 HC 249 a server that asks to renegotiate is refused", no_second_handshake),
         HOSTILE("K2 the scripted server, when it is nice", good),
         HOSTILE("K1 HC 239 a server of another name is refused", wrong_name),
         HOSTILE("K1 HC 239 a server without a name is refused", no_name),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/err.h>
 
 #define SCRIPTS_MAX 16
 
@@ -24,6 +25,7 @@ typedef struct hostile_state {
     const char *log;
     body request; /* Block1 in assembly */
     body made;    /* what was issued */
+    bool renegotiate;
 } hostile_state;
 
 static int udp_bound(uint16_t *port)
@@ -114,6 +116,7 @@ static void respond(hostile_state *s, const wire_msg *m, wire_out *o)
         wire_begin(o, ACK, CODE(4, 4), m->mid, m->token, m->token_len);
         return;
     }
+    s->renegotiate = c->fault == RENEGOTIATE;
     if (c->fault == SILENT) {
         o->len = 0;
         return;
@@ -137,15 +140,49 @@ static void respond(hostile_state *s, const wire_msg *m, wire_out *o)
     }
 }
 
-static void note(const hostile_state *s, const wire_msg *m)
+static void note(const hostile_state *s, const void *text, size_t len)
+{
+    FILE *log = fopen(s->log, "a");
+    if (log != NULL) {
+        fprintf(log, "%.*s\n", (int)len, (const char *)text);
+        fclose(log);
+    }
+}
+
+static void note_request(const hostile_state *s, const wire_msg *m)
 {
     const wire_field *name = last_segment(m);
-    FILE *log = fopen(s->log, "a");
-    if (log != NULL && name != NULL && wire_block_of(m, OPT_BLOCK2).num == 0) {
-        fprintf(log, "%.*s\n", (int)name->len, (const char *)name->value);
+    if (name != NULL && wire_block_of(m, OPT_BLOCK2).num == 0) {
+        note(s, name->value, name->len);
     }
-    if (log != NULL) {
-        fclose(log);
+}
+
+/* A ClientHello that comes now would begin a second handshake. */
+static void see_hello(int write, int version, int type, const void *bytes, size_t len, SSL *ssl,
+                      void *arg)
+{
+    (void)version;
+    (void)ssl;
+    if (write == 0 && type == SSL3_RT_HANDSHAKE && len > 0 &&
+        *(const uint8_t *)bytes == SSL3_MT_CLIENT_HELLO) {
+        note(arg, "renegotiated", 12);
+    }
+}
+
+static void renegotiate(hostile_state *s, SSL *ssl)
+{
+    uint8_t byte;
+    SSL_set_msg_callback(ssl, see_hello);
+    SSL_set_msg_callback_arg(ssl, s);
+    SSL_renegotiate(ssl);
+    SSL_do_handshake(ssl);
+    for (int i = 0; i < 5; i++) { /* each read gives up after 200 ms */
+        ERR_clear_error();
+        SSL_read(ssl, &byte, 1);
+        if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_NO_RENEGOTIATION) {
+            note(s, "refused", 7);
+            return;
+        }
     }
 }
 
@@ -159,7 +196,7 @@ static void serve_message(hostile_state *s, SSL *ssl, const uint8_t *bytes, size
     wire_blk b1 = wire_block_of(&m, OPT_BLOCK1);
     if (b1.num == 0) {
         s->request.len = wire_block_of(&m, OPT_BLOCK2).num == 0 ? 0 : s->request.len;
-        note(s, &m);
+        note_request(s, &m);
     }
     der_add(&s->request, m.payload, m.payload_len);
     if (b1.present && b1.more) {
@@ -170,6 +207,10 @@ static void serve_message(hostile_state *s, SSL *ssl, const uint8_t *bytes, size
     }
     if (o.len > 0) {
         SSL_write(ssl, o.bytes, (int)o.len);
+    }
+    if (s->renegotiate) {
+        s->renegotiate = false;
+        renegotiate(s, ssl);
     }
 }
 

@@ -16,6 +16,7 @@ typedef enum fault {
     ENDLESS,      /* there is always one more block */
     WRONG_TOKEN,
     WRONG_MID,
+    RENEGOTIATE, /* asks for a new handshake after its answer; "renegotiated" if it gets one */
     SILENT /* no answer at all */
 } fault;
 

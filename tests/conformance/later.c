@@ -126,6 +126,31 @@ static void separate(void **state)
     peer_free(p);
 }
 
+/* An ACK that comes over another association is none, whatever its number. */
+static void acknowledged_elsewhere(void **state)
+{
+    const fixture *f = *state;
+    peer *p = connect_as(f, "dev");
+    peer *other = connect_as(f, "dev");
+    wire_out o;
+    reply r;
+    body csr;
+    a_csr(&csr);
+    post_csr(p, &o, EST "/sen", &csr);
+    ask_slowly(f, p, &o, &r);
+    reply first = r;
+    send_empty(other, ACK, r.m.mid);
+    send_empty(other, RST, r.m.mid);
+    expect_alive(other);
+    receive(p, &r, ANSWER_MS);
+    assert_int_equal(r.len, first.len);
+    assert_memory_equal(r.bytes, first.bytes, r.len);
+    send_empty(p, ACK, r.m.mid);
+    expect_alive(p);
+    peer_free(other);
+    peer_free(p);
+}
+
 /* Nothing to acknowledge: the answer comes when it is there, once. */
 static void to_a_non(void **state)
 {
@@ -728,6 +753,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NAMED("L1 HC 82 a slow answer: an empty ACK, then a CON until it is acknowledged",
               separate),
+        NAMED("L1 HC 87 an ACK over another association is none", acknowledged_elsewhere),
         NAMED("L1 X1 a slow answer to a NON request", to_a_non),
         NAMED("L1 a timely answer rides on the ACK", piggybacked),
         NAMED("L1 HC 84 RST to the separate answer ends it, and nothing is issued twice", reset),
