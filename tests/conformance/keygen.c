@@ -20,6 +20,8 @@ static int start_with_keys(void **state)
     fixture_conf(f, "profile", "keygen", "yes");
     fixture_conf(f, "profile p384", "keygen", "yes");
     fixture_conf(f, "profile p384", "keys", "P-384, Ed25519");
+    fixture_conf(f, "profile rsa", "keygen", "yes");
+    fixture_conf(f, "profile rsa", "keys", "RSA");
     fixture_conf(f, "profile none", "keys", "P-256");
     fixture_conf(f, "server", "log", "debug");
     fixture_device(f, "O=skg example", "skg");
@@ -207,7 +209,9 @@ static void where_switched_on(void **state)
     assert_string_equal((const char *)links.bytes, "</est/skg>;rt=\"ace.est.skg\";ct=62,"
                                                    "</est/skc>;rt=\"ace.est.skc\";ct=62,"
                                                    "</est/p384/skg>;rt=\"ace.est.skg\";ct=62,"
-                                                   "</est/p384/skc>;rt=\"ace.est.skc\";ct=62");
+                                                   "</est/p384/skc>;rt=\"ace.est.skc\";ct=62,"
+                                                   "</est/rsa/skg>;rt=\"ace.est.skg\";ct=62,"
+                                                   "</est/rsa/skc>;rt=\"ace.est.skc\";ct=62");
 }
 
 static void off_by_default(void **state)
@@ -379,6 +383,29 @@ static void wiped_after_closing(void **state)
     EVP_PKEY_free(key);
 }
 
+/* Each kind has code of its own in the library. */
+static void wiped_of_every_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *kind;
+    } rows[] = {
+        {EST "/p384/skg", "P-384"}, {EST "/p384/skg", "ED25519"}, {EST "/rsa/skg", "RSA2048"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        body csr;
+        made m;
+        EVP_PKEY *mine = key_new(rows[i].kind);
+        csr_new(mine, "CN=dev", NULL, &csr);
+        made_get(dev, rows[i].path, &csr, 4, &m);
+        EVP_PKEY *key = made_key(&m.key);
+        assert_int_equal(EVP_PKEY_get_base_id(key), EVP_PKEY_get_base_id(mine));
+        expect_alive(dev);
+        expect_nowhere(key);
+        EVP_PKEY_free(key);
+        EVP_PKEY_free(mine);
+    }
+}
+
 static void wiped_after_a_refetch(void **state)
 {
     (void)state;
@@ -416,6 +443,7 @@ int main(void)
         OVER_DTLS("E6 X2 the same bytes to sen are another request", beside_sen),
         OVER_DTLS("E5 HC 327 HC 294 nowhere after the last block", wiped_after_the_last_block),
         OVER_DTLS("E5 HC 327 HC 294 nowhere after the association has ended", wiped_after_closing),
+        OVER_DTLS("E5 HC 327 nowhere, of whatever kind it is", wiped_of_every_kind),
         OVER_DTLS("E5 HC 327 nowhere after further ones", wiped_after_a_refetch),
     };
     return cmocka_run_group_tests_name("keygen", tests, start_with_keys, group_stop);

@@ -97,24 +97,41 @@ void made_get(peer *p, const char *path, const body *csr, int szx, made *m)
 
 enum { SECRET_LEN = 32, PART_LEN = 16, NEEDLES = 4, LARGEST = 256 << 20 };
 
-/* Either half of the private number, in both orders: big-endian as in DER, little-endian as in a
+/* Two parts of the private number, in both orders: big-endian as in DER, little-endian as in a
  * BIGNUM. */
 typedef struct needles {
     uint8_t at[NEEDLES][PART_LEN];
 } needles;
 
+/* The first bytes of the scalar, of the seed, or of a prime. */
+static void secret_of(EVP_PKEY *key, uint8_t secret[SECRET_LEN])
+{
+    uint8_t number[512];
+    BIGNUM *b = NULL;
+    size_t len = SECRET_LEN;
+    if (EVP_PKEY_is_a(key, "ED25519")) {
+        assert_int_equal(EVP_PKEY_get_raw_private_key(key, secret, &len), 1);
+        return;
+    }
+    bool rsa = EVP_PKEY_is_a(key, "RSA");
+    const char *name = rsa ? OSSL_PKEY_PARAM_RSA_FACTOR1 : OSSL_PKEY_PARAM_PRIV_KEY;
+    assert_int_equal(EVP_PKEY_get_bn_param(key, name, &b), 1);
+    int bytes = rsa ? BN_num_bytes(b) : (EVP_PKEY_get_bits(key) + 7) / 8;
+    assert_in_range(bytes, SECRET_LEN, (int)sizeof number);
+    assert_int_equal(BN_bn2binpad(b, number, bytes), bytes);
+    memcpy(secret, number, SECRET_LEN);
+    BN_clear_free(b);
+}
+
 static needles needles_of(EVP_PKEY *key)
 {
     needles n;
-    uint8_t number[SECRET_LEN];
-    BIGNUM *b = NULL;
-    assert_int_equal(EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &b), 1);
-    assert_int_equal(BN_bn2binpad(b, number, SECRET_LEN), SECRET_LEN);
-    BN_clear_free(b);
+    uint8_t secret[SECRET_LEN];
+    secret_of(key, secret);
     for (size_t i = 0; i < SECRET_LEN; i++) {
         size_t mirrored = SECRET_LEN - 1 - i;
-        n.at[i / PART_LEN][i % PART_LEN] = number[i];
-        n.at[2 + mirrored / PART_LEN][mirrored % PART_LEN] = number[i];
+        n.at[i / PART_LEN][i % PART_LEN] = secret[i];
+        n.at[2 + mirrored / PART_LEN][mirrored % PART_LEN] = secret[i];
     }
     return n;
 }
@@ -170,6 +187,20 @@ unsigned key_in_process(pid_t pid, EVP_PKEY *key)
     return found;
 }
 
+/* A line of the key's PEM: that in its middle, which has nothing public in it. */
+static unsigned pem_in(const uint8_t *bytes, size_t len, EVP_PKEY *key)
+{
+    BIO *b = BIO_new(BIO_s_mem());
+    char *text;
+    assert_int_equal(PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL), 1);
+    long pem_len = BIO_get_mem_data(b, &text);
+    assert_true(pem_len > 100);
+    size_t at = EVP_PKEY_is_a(key, "RSA") ? (size_t)pem_len / 2 : 28 + 40;
+    bool found = memmem(bytes, len, text + at, 20) != NULL;
+    BIO_free(b);
+    return found;
+}
+
 unsigned key_in_file(const char *file, EVP_PKEY *key)
 {
     static uint8_t bytes[8 << 20];
@@ -182,12 +213,5 @@ unsigned key_in_file(const char *file, EVP_PKEY *key)
     fclose(f);
     assert_true(len < sizeof bytes);
     unsigned found = count(bytes, len, &n);
-    BIO *b = BIO_new(BIO_s_mem());
-    char *text;
-    assert_int_equal(PEM_write_bio_PrivateKey(b, key, NULL, NULL, 0, NULL, NULL), 1);
-    long pem_len = BIO_get_mem_data(b, &text);
-    assert_true(pem_len > 120); /* the line with the private number in it */
-    found += memmem(bytes, len, text + 28 + 40, 20) != NULL;
-    BIO_free(b);
-    return found;
+    return found + pem_in(bytes, len, key);
 }

@@ -4,7 +4,7 @@
  * low two bits say what it is; what is cut off at the end counts as zero:
  *   0  a datagram: its length in 2 bytes, and the datagram
  *   1  time passes: 2 bytes, times 16 ms (bit 2 set: times 1 ms)
- *   2  the owner answers, if it is asked: a code, 2 bytes of body length, options and ownership
+ *   2  the owner answers, if it is asked: a code, 2 bytes of body length, options, ownership, secrecy
  *   3  what the owner says to admit() and body_room() from now on: a byte
  * Between steps all output is taken. Every body and every answer must come back once, every message
  * be well-formed and of the right size, and no POST be handed out twice under one message ID.
@@ -15,10 +15,11 @@
 
 #include "check.h"
 
-enum { OWNERS_MAX = 512, ANSWER_MAX = 4096, POSTS_MAX = 1024 };
+enum { OWNERS_MAX = 512, ANSWER_MAX = 4096, POSTS_MAX = 1024, SECRET = 0x5e, TRACE = 24 };
 
 struct owner {
     unsigned puts;
+    bool secret;
     uint8_t *body;
 };
 
@@ -145,6 +146,29 @@ static void check_owners(void)
     CHECK(out <= 2);
 }
 
+/* Whether so many bytes of a secret stand there; a token or an option of the input is shorter. */
+static bool traces(const uint8_t *memory, size_t len)
+{
+    size_t run = 0;
+    for (size_t i = 0; i < len && run < TRACE; i++) {
+        run = memory[i] == SECRET ? run + 1 : 0;
+    }
+    return run == TRACE;
+}
+
+/* E5: once the owners of all secret answers have them back, nothing of these is left. */
+static void check_secrets(void)
+{
+    CHECK(!traces(f.r.out, sizeof f.r.out));
+    for (size_t i = 0; i < f.owners_n; i++) {
+        if (f.owners[i].secret && f.owners[i].puts == 0) {
+            return;
+        }
+    }
+    CHECK(!traces(f.replies, sizeof f.replies));
+    CHECK(f.r.separate_active || !traces(f.r.separate, sizeof f.r.separate));
+}
+
 /* C1: not twice within its lifetime, as far as 64 message IDs reach back. */
 static void note_post(const estoc_request *req)
 {
@@ -220,6 +244,10 @@ static void step_answer(void)
     struct owner *o = (flags & 8) != 0 ? NULL : new_owner(len);
     a.body = estoc_slice_of(o != NULL ? o->body : fixed, len);
     a.owner = o;
+    if (o != NULL && (flags & 16) != 0 && ESTOC_COAP_CLASS(code) == 2) {
+        o->secret = a.secret = true;
+        memset(o->body, SECRET, len);
+    }
     bool awaited = estoc_responder_request(&f.r) != NULL;
     if (awaited) {
         touch_request(estoc_responder_request(&f.r));
@@ -251,6 +279,7 @@ static void step(void)
     }
     take_output();
     check_owners();
+    check_secrets();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -273,6 +302,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     CHECK(f.raised <= f.admitted);
     estoc_responder_close(&f.r);
+    CHECK(!traces(f.replies, sizeof f.replies) && !traces((uint8_t *)&f.r, sizeof f.r));
     CHECK(f.bodies == 0);
     for (size_t i = 0; i < f.owners_n; i++) {
         CHECK(f.owners[i].puts == 1);
