@@ -65,8 +65,10 @@ static void put_rsa(estoc_writer *w, const estoc_key *key)
 static void put_ed25519(estoc_writer *w, const estoc_key *key)
 {
     uint8_t seed[32];
-    size_t len = sizeof seed;
-    if (EVP_PKEY_get_raw_private_key(estoc_key_native(key), seed, &len) != 1) {
+    size_t len = 0;
+    /* EVP_PKEY_get_raw_private_key would export the key into memory that it does not wipe */
+    if (EVP_PKEY_get_octet_string_param(estoc_key_native(key), OSSL_PKEY_PARAM_PRIV_KEY, seed,
+                                        sizeof seed, &len) != 1) {
         estoc_writer_fail(w, ESTOC_E_CRYPTO);
     }
     estoc_der_put(w, ESTOC_DER_OCTET_STRING, estoc_slice_of(seed, len));
