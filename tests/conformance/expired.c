@@ -87,10 +87,12 @@ static void on(void **state)
         fetch(p, EST "/crts", -1, -1, &certs);
         assert_int_equal(ask_for(p, EST "/sen"), CODE(2, 4));
         assert_int_equal(ask_for(p, EST "/sren"), CODE(4, 3));
+        SSL_SESSION_free(cfg.session);
         cfg.session = SSL_get1_session(p->ssl);
         peer_close(p);
         peer_free(p);
     }
+    SSL_SESSION_free(cfg.session);
     read_file(path_in(f, "estocd.log"), log, sizeof log);
     assert_non_null(strstr(log, "expired=yes"));
     holder_free(&old);

@@ -185,6 +185,9 @@ static void by_command(void **state)
     run_as(&o, f, "dev", "enroll", f->uri, "--label", "linked", "--mtu", "256", "--block-size",
            "64", "--out", path_in(f, "small"), NULL);
     assert_int_equal(o.code, 0);
+    run_as(&o, f, "dev", "keygen", f->uri, "--label", "linked", "--subject", "CN=dev", "--out",
+           path_in(f, "made"), NULL);
+    assert_int_equal(o.code, 0);
     run_as(&o, f, "dev", "bench", f->uri, "--label", "linked", "--pop", "--count", "5", NULL);
     assert_int_equal(o.code, 0);
     run_as(&o, f, "dev", "bench", f->uri, "--label", "linked", "--count", "5", NULL);
@@ -275,6 +278,7 @@ static int start(void **state)
 {
     fixture_set_up(state);
     fixture_conf(*state, "profile linked", "pop", "required");
+    fixture_conf(*state, "profile linked", "keygen", "yes");
     fixture_conf(*state, "profile maybe", "pop", "optional");
     fixture_conf(*state, "profile slow", "pop", "required");
     fixture_conf(*state, "profile slow", "approval", "manual");

@@ -172,6 +172,46 @@ static void a_reload_forgets(void **state)
     SSL_SESSION_free(session);
 }
 
+/* A device that restarts says nothing, and comes back from the same port. */
+static void same_port(void **state)
+{
+    const fixture *f = *state;
+    peer *p = connect_as(f, "dev");
+    peer_cfg cfg = device_cfg(f, "dev");
+    cfg.session = SSL_get1_session(p->ssl);
+    for (int i = 0; i < 3; i++) {
+        SSL_set_shutdown(p->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* says nothing */
+        p = peer_again(p, &cfg);
+        assert_true(peer_handshake(p, 10000));
+        assert_true(SSL_session_reused(p->ssl));
+        expect_alive(p);
+    }
+    peer_close(p);
+    peer_free(p);
+    assert_true(resumes(f, "dev", cfg.session));
+    SSL_SESSION_free(cfg.session);
+}
+
+/* A forged hello with the session's ID and without its secret: the device's association goes on. */
+static void stolen_id(void **state)
+{
+    const fixture *f = *state;
+    peer *p = connect_as(f, "dev");
+    SSL_SESSION *session = SSL_get1_session(p->ssl);
+    SSL_SESSION *stolen = SSL_SESSION_dup(session);
+    uint8_t secret[48] = {0};
+    assert_int_equal(SSL_SESSION_set1_master_key(stolen, secret, sizeof secret), 1);
+    peer_cfg cfg = device_cfg(f, "dev");
+    cfg.session = stolen;
+    peer *thief = peer_new(&cfg);
+    assert_false(peer_handshake(thief, 1500));
+    peer_free(thief);
+    expect_alive(p);
+    peer_free(p);
+    SSL_SESSION_free(session);
+    SSL_SESSION_free(stolen);
+}
+
 /* The longest one is forgotten; the others are not. */
 static void bounded(void **state)
 {
@@ -293,6 +333,8 @@ int main(void)
         NAMED("D8 HC 304 a resumed session has the identity of the first", same_identity),
         NAMED("D8 HC 47 who is revoked gets nothing in a resumed session", revoked_since),
         NAMED("D8 HC 46 no resumption without the extended master secret", without_ems),
+        NAMED("D8 D10 a device that restarts resumes from the same port", same_port),
+        NAMED("D8 the ID without the secret gets nowhere", stolen_id),
         NAMED_ALONE("D8 every worker resumes", every_worker),
         NAMED_ALONE("D8 a reload forgets all sessions", a_reload_forgets),
         NAMED_ALONE("D8 as many sessions as configured, the oldest go first", bounded),
