@@ -27,6 +27,8 @@ typedef struct estoc_dtls_context {
     estoc_blobs expired; /* anchors */
     estoc_blobs denied;
     bool let_strangers_in;
+    uint32_t (*leeway)(void *ctx, estoc_slice leaf);
+    void *leeway_ctx;
     uint32_t resume_s;
     estoc_dtls_cache *sessions; /* NULL: none are kept */
     /* client only */

@@ -40,6 +40,10 @@ typedef struct estoc_dtls_server_cfg {
     bool let_strangers_in;      /* D4: the key of any certificate is enough for the handshake */
     uint32_t resume_s;          /* how long a session may be resumed; 0: never (D8) */
     size_t resume_max;          /* sessions kept for that, if any; the oldest go first */
+    /* How many seconds after its end a client's certificate is still taken, whatever its anchor: asked
+     * if that is all that is wrong with it, from any thread. NULL: it is not */
+    uint32_t (*leeway)(void *ctx, estoc_slice leaf);
+    void *leeway_ctx;
 } estoc_dtls_server_cfg;
 
 ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,

@@ -99,6 +99,8 @@ estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_ser
     s->context.timeout_ms = cfg->timeout_ms;
     s->context.let_strangers_in = cfg->let_strangers_in;
     s->context.resume_s = cfg->resume_s;
+    s->context.leeway = cfg->leeway;
+    s->context.leeway_ctx = cfg->leeway_ctx;
     estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors, cfg->expired, cfg->denied};
     estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
     err = err ? err : estoc_dtls_keep_sessions(&s->context, cfg->resume_max);

@@ -95,13 +95,13 @@ static int64_t chain_ends(X509_STORE_CTX *store)
     return ends;
 }
 
-/* D6: a client's certificate that has expired, where there are anchors that allow it. Whether it leads
- * to one of them is known at the end. */
+/* D6: a client's certificate that has expired, where there are anchors that allow it, or a leeway.
+ * Whether it leads to one of them is known at the end. */
 static int on_fault(int good, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     estoc_dtls *d = SSL_get_app_data(ssl);
-    if (!good && d->context->expired.n > 0 &&
+    if (!good && (d->context->expired.n > 0 || d->context->leeway != NULL) &&
         X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_HAS_EXPIRED &&
         X509_STORE_CTX_get_error_depth(store) == 0) {
         d->expired = true;
@@ -124,6 +124,12 @@ static bool may_be_expired(X509_STORE_CTX *store, const estoc_dtls_context *c)
         OPENSSL_free(der);
     }
     return may;
+}
+
+static bool within_leeway(const estoc_dtls_context *c, const estoc_cert *cert, int64_t at)
+{
+    return c->leeway != NULL &&
+           at - cert->not_after <= (int64_t)c->leeway(c->leeway_ctx, cert->der);
 }
 
 /* By what was signed: who holds a certificate can write its signature in another way. */
@@ -155,7 +161,7 @@ static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls 
         X509 *x = X509_STORE_CTX_get_current_cert(store);
         return refuse(store, d, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
     }
-    if (d->expired && !may_be_expired(store, c)) {
+    if (d->expired && !may_be_expired(store, c) && !within_leeway(c, cert, at)) {
         d->expired = false;
         return refuse(store, d, leaf, X509_V_ERR_CERT_HAS_EXPIRED,
                       X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED));

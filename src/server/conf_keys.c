@@ -370,6 +370,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
     {ESTOC_CONF_PROFILE, "names",      take_names,      OF_PROFILE(profile.any_names), 0, 0},
     {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
+    {ESTOC_CONF_PROFILE, "grace",      take_time,       OF_PROFILE(profile.grace_s), 0, 90 * DAY},
     {ESTOC_CONF_PROFILE, "pop",        take_pop,        OF_PROFILE(profile.pop), 0, 0},
     {ESTOC_CONF_PROFILE, "registrars", take_yes,        OF_PROFILE(profile.registrars), 0, 0},
     {ESTOC_CONF_PROFILE, "approval",   take_approval,   OF_PROFILE(profile.manual), 0, 0},

@@ -73,8 +73,9 @@ static estoc_err make_etag(estoc_slice bytes, uint8_t etag[ESTOC_ETAG_LEN])
     return err;
 }
 
-static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_why *why)
+static estoc_err serve_profile(estoc_generation *g, const estoc_profile *conf, estoc_why *why)
 {
+    const char *profile = conf->name;
     estoc_served *s = &g->served[g->served_n];
     const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
     estoc_slice list[CRTS_MAX];
@@ -89,6 +90,7 @@ static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_w
         room += list[i].len;
     }
     s->profile = profile;
+    s->grace_s = conf->grace_s;
     s->attributes = g->authority->ops->attributes(g->authority, profile);
     s->keygen = g->authority->ops->makes_keys(g->authority, profile);
     s->cert = n == 1 ? list[0] : (estoc_slice){NULL, 0};
@@ -103,6 +105,26 @@ static estoc_err serve_profile(estoc_generation *g, const char *profile, estoc_w
     return err ? err : make_etag(s->attributes, s->attributes_etag);
 }
 
+bool estoc_generation_signed(const estoc_generation *g, estoc_slice cert)
+{
+    estoc_cert leaf, ca;
+    return !estoc_cert_parse(&leaf, cert) &&
+           !estoc_cert_parse(&ca, estoc_blob_slice(g->ca_chain.at[0])) &&
+           estoc_slice_eq(leaf.issuer, ca.subject) &&
+           !estoc_verify(&ca.spki, leaf.sig, leaf.tbs, leaf.signature);
+}
+
+/* Of all profiles: which one a client means shows in its requests. */
+static uint32_t leeway(void *ctx, estoc_slice leaf)
+{
+    const estoc_generation *g = ctx;
+    uint32_t most = 0;
+    for (size_t i = 0; i < g->served_n; i++) {
+        most = g->served[i].grace_s > most ? g->served[i].grace_s : most;
+    }
+    return most > 0 && estoc_generation_signed(g, leaf) ? most : 0;
+}
+
 static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
 {
     estoc_dtls_server_cfg cfg = {.chain = &g->server_chain,
@@ -114,7 +136,9 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
                                  .timeout_ms = g->conf.dtls_timeout_ms,
                                  .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER,
                                  .resume_s = g->conf.resume_s,
-                                 .resume_max = g->conf.sessions_max};
+                                 .resume_max = g->conf.sessions_max,
+                                 .leeway = leeway,
+                                 .leeway_ctx = g};
     return estoc_dtls_server_new(&cfg, &g->dtls, why);
 }
 
@@ -130,7 +154,7 @@ estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out,
     estoc_err err = load_credentials(g, why);
     err = err ? err : open_authority(g, why);
     for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
-        err = serve_profile(g, g->conf.profiles[i].profile.name, why);
+        err = serve_profile(g, &g->conf.profiles[i].profile, why);
     }
     err = err ? err : open_dtls(g, why);
     if (err) {

@@ -25,6 +25,7 @@ typedef struct estoc_served {
     uint8_t certs_etag[ESTOC_ETAG_LEN], cert_etag[ESTOC_ETAG_LEN];
     uint8_t attributes_etag[ESTOC_ETAG_LEN];
     bool keygen; /* /skg and /skc */
+    uint32_t grace_s;
 } estoc_served;
 
 typedef struct estoc_generation {
@@ -47,5 +48,7 @@ ESTOC_MUST_USE estoc_err estoc_generation_new(const estoc_config *conf, estoc_ge
 estoc_generation *estoc_generation_hold(estoc_generation *g);
 /** The last release finishes the authority's queue and frees everything. */
 void estoc_generation_release(estoc_generation *g);
+/** Whether our CA has signed this certificate. */
+bool estoc_generation_signed(const estoc_generation *g, estoc_slice cert);
 
 #endif

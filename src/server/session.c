@@ -14,6 +14,24 @@
 
 /* ------------------------------------------------------------------ what the responder asks for */
 
+/* A certificate of ours that is over is good for its own renewal, as long as the profile says: it may
+ * have been over in the handshake already, or since. */
+static bool in_time(const estoc_session *s, const estoc_route *route, estoc_answer *refusal)
+{
+    estoc_slice der = estoc_dtls_peer_cert(s->dtls);
+    int64_t late = estoc_unix_s() - s->open->not_after;
+    if (late <= 0 || !estoc_generation_signed(s->generation, der)) {
+        return true;
+    }
+    bool renewal =
+        route->op == ESTOC_OP_SREN || route->op == ESTOC_OP_CRTS || route->op == ESTOC_OP_ATT;
+    if (renewal && route->served != NULL && late <= (int64_t)route->served->grace_s) {
+        return true;
+    }
+    estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate has expired");
+    return false;
+}
+
 /* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). What the
  * handshake has shown, or the one that this association resumes, may have been revoked since (D8). */
 static bool permit(const estoc_session *s, const estoc_request *req, estoc_route *route,
@@ -29,7 +47,8 @@ static bool permit(const estoc_session *s, const estoc_request *req, estoc_route
         estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
         return false;
     }
-    return estoc_route_find(s->generation, req, route, refusal);
+    return estoc_route_find(s->generation, req, route, refusal) &&
+           (!known || in_time(s, route, refusal));
 }
 
 /* 4.29 and 5.03 say when to come again, and not the same to all. RFC 8516 */
@@ -220,6 +239,7 @@ static bool opened(estoc_session *s)
     estoc_buf text = {(uint8_t *)s->open->subject, sizeof s->open->subject};
     if (estoc_cert_parse(&cert, estoc_dtls_peer_cert(s->dtls)) == ESTOC_OK) {
         estoc_name_text(cert.subject, text);
+        s->open->not_after = cert.not_after;
     }
     char peer[ESTOC_PATH_TEXT_MAX];
     bool known = estoc_dtls_recognised(s->dtls);

@@ -25,6 +25,7 @@ typedef struct estoc_open {
     uint32_t retransmitted; /* of the responder, as it was when it last sent */
     uint64_t identity;      /* of who has shown its certificate; 0: not recognised */
     char subject[256];      /* of the client certificate, for the log */
+    int64_t not_after;      /* of the same */
 } estoc_open;
 
 typedef struct estoc_session {

@@ -284,7 +284,8 @@ estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store, con
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
                                    "your certificate is not from this CA; enroll with /sen");
     }
-    if (*own && (now > p->client->not_after || now < p->client->not_before)) {
+    int64_t end = p->client->not_after + (p->op == ESTOC_OP_SREN ? p->profile->grace_s : 0);
+    if (*own && (now > end || now < p->client->not_before)) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
                                    "your certificate is not valid now");
     }

@@ -662,6 +662,17 @@ static void own_certificate(void **state)
                      ESTOC_E_FORBIDDEN);
     assert_int_equal(recorded(SEN, &plain, plain.key, "CN=dev-2", plain.cert.not_after + 1, &own),
                      ESTOC_E_FORBIDDEN);
+    /* a grace is for renewals, to its last second, and for what has been valid */
+    profile.grace_s = 60;
+    assert_int_equal(recorded(SREN, &plain, plain.key, "CN=dev-2", plain.cert.not_after + 60, &own),
+                     0);
+    assert_int_equal(recorded(SREN, &plain, plain.key, "CN=dev-2", plain.cert.not_after + 61, &own),
+                     ESTOC_E_FORBIDDEN);
+    assert_int_equal(recorded(SEN, &plain, plain.key, "CN=dev-2", plain.cert.not_after + 1, &own),
+                     ESTOC_E_FORBIDDEN);
+    assert_int_equal(recorded(SREN, &plain, plain.key, "CN=dev-2", plain.cert.not_before - 1, &own),
+                     ESTOC_E_FORBIDDEN);
+    profile.grace_s = 0;
 }
 
 /* Hard case 171. */

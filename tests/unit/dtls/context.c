@@ -40,8 +40,11 @@ static void servers_that_cannot_be(void **state)
     assert_int_equal(estoc_blobs_add(&trailing, estoc_slice_of(more, ca.cert.len + 1)), 0);
     free(more);
     estoc_blobs anchors = blobs_of((const credential *[]){&ca}, 1);
-    const estoc_dtls_server_cfg good = {&chain, server_cred.key, &anchors, NULL, NULL, 1232,
-                                        1000,   false,           0,        0};
+    const estoc_dtls_server_cfg good = {.chain = &chain,
+                                        .key = server_cred.key,
+                                        .anchors = &anchors,
+                                        .payload_max = 1232,
+                                        .timeout_ms = 1000};
     estoc_dtls_server_cfg c = good;
     c.payload_max = 207;
     expect_no_server(&c, ESTOC_E_USAGE, "datagrams of 207 bytes are too small; 208 is the least");

@@ -286,6 +286,14 @@ pair *pair_new(void)
     return p;
 }
 
+static uint32_t leeway(void *ctx, estoc_slice leaf)
+{
+    pair *p = ctx;
+    (*p->leeway_asked)++;
+    assert_true(estoc_slice_eq(leaf, estoc_blob_slice(p->client_id->cert)));
+    return p->leeway_s;
+}
+
 static void make_server(pair *p)
 {
     estoc_why why;
@@ -302,7 +310,9 @@ static void make_server(pair *p)
                                  .timeout_ms = p->timeout_ms,
                                  .let_strangers_in = p->let_strangers_in,
                                  .resume_s = p->resume_s,
-                                 .resume_max = p->resume_max};
+                                 .resume_max = p->resume_max,
+                                 .leeway = p->leeway_s > 0 ? leeway : NULL,
+                                 .leeway_ctx = p};
     assert_int_equal(estoc_dtls_server_new(&cfg, &p->server, &why), 0);
     assert_int_equal(estoc_dtls_listener_new(p->server, &p->listener), 0);
     estoc_blobs_free(&chain);

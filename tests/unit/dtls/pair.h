@@ -57,6 +57,8 @@ typedef struct pair {
     const char *host;
     const credential *expired_anchor, *denied; /* of the server; or NULL */
     bool accept_ra, let_strangers_in;
+    uint32_t leeway_s; /* after the end of a certificate, if not 0 */
+    unsigned *leeway_asked;
     size_t payload_max;
     uint32_t timeout_ms;
     uint32_t resume_s; /* of the server */

@@ -246,6 +246,58 @@ static void denied(void **state)
     let_in(p, "certificate is denied (CN=dev)");
 }
 
+/* Only the end of the client's own certificate is looked over, and only when all else is right. */
+static void leeway(void **state)
+{
+    (void)state;
+    credential old_ca = cred_new(
+        &(cert_cfg){.cn = "old CA", .issuer = &ca, .ca = true, .from_s = -9000, .until_s = -60});
+    const struct {
+        cert_cfg cfg;
+        const char *why; /* "": through */
+        unsigned asked;
+    } cases[] = {
+        {{.cn = "dev", .issuer = &ca, .from_s = -7200, .until_s = -60}, "", 1},
+        {{.cn = "dev", .issuer = &ca}, "", 0},
+        {{.cn = "dev", .issuer = &ca, .from_s = -7200, .until_s = -4000},
+         "certificate has expired (CN=dev)",
+         1},
+        {{.cn = "dev", .issuer = &ca, .from_s = 60, .until_s = 7200},
+         "certificate is not yet valid (CN=dev)",
+         0},
+        {{.cn = "dev", .issuer = &other_ca, .from_s = -7200, .until_s = -60},
+         "unable to get local issuer certificate (CN=dev)",
+         0},
+        {{.cn = "dev", .issuer = &ca, .eku = "serverAuth", .from_s = -7200, .until_s = -60},
+         "unsuitable certificate purpose (CN=dev)",
+         0},
+        {{.cn = "dev", .issuer = &old_ca, .from_s = -7200, .until_s = -60},
+         "certificate has expired (CN=old CA)",
+         0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        credential c = cred_new(&cases[i].cfg);
+        unsigned asked = 0;
+        pair *p = pair_new();
+        p->client_id = &c;
+        p->client_chain = cases[i].cfg.issuer == &old_ca ? &old_ca : NULL;
+        p->leeway_s = 3600;
+        p->leeway_asked = &asked;
+        if (cases[i].why[0] != '\0') {
+            refused(p, cases[i].why);
+        } else {
+            pair_open(p);
+            assert_true(estoc_dtls_recognised(p->s));
+            assert_int_equal(estoc_dtls_expired(p->s), cases[i].asked > 0);
+            expect_alive(p);
+            pair_free(p);
+        }
+        assert_int_equal(asked, cases[i].asked);
+        cred_free(&c);
+    }
+    cred_free(&old_ca);
+}
+
 static void weak_signature(void **state)
 {
     (void)state;
@@ -511,6 +563,7 @@ int main(void)
         {"D6 denied certificates", denied, NULL, NULL, NULL},
         cmocka_unit_test(strangers),
         cmocka_unit_test(no_strangers),
+        {"D6 E4 an end that is looked over, and nothing else", leeway, NULL, NULL, NULL},
         cmocka_unit_test(weak_signature),
         cmocka_unit_test(key_kinds),
         cmocka_unit_test(intermediate),

@@ -219,6 +219,7 @@ static void every_key(void **state)
                  "keys = Ed25519, P-384\n"
                  "names = any\n"
                  "change-subject = yes\n"
+                 "grace = 30d\n"
                  "pop = required\n"
                  "registrars = yes\n"
                  "attributes = 1.2.3\n");
@@ -268,6 +269,7 @@ static void every_key(void **state)
     assert_int_equal(p->keys, ESTOC_KEY_BIT(ESTOC_KEY_ED25519) | ESTOC_KEY_BIT(ESTOC_KEY_P384));
     assert_true(p->any_names);
     assert_true(p->change_subject);
+    assert_int_equal(p->grace_s, 30 * 86400);
     assert_loads("[profile]\nnames = own\nchange-subject = no\nattributes = 1.2.3\n");
     assert_false(p->any_names);
     assert_false(p->change_subject);
@@ -384,6 +386,7 @@ static void each_fault(void **state)
         {"[profile]\nvalidity = 101y\n", 2, "from 1s to 100y"},
         {"[profile]\ntemplate = CN, FOO\n", 2, "template: \"FOO\" is neither a part of a name"},
         {"[profile]\ntemplate = SAN, SAN\n", 2, "template: \"SAN\" is given twice"},
+        {"[profile]\ngrace = 91d\n", 2, "grace = 91d: must be a time from 0"},
         {"[profile]\nnames = all\n", 2, "names = all: must be any or own"},
         {"[profile]\nchange-subject = true\n", 2, "must be yes or no"},
         {"[profile]\nvalidity = forever\n", 2, "validity = forever: must be a time"},
