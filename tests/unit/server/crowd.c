@@ -16,7 +16,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(m, 0, sizeof m);
-    return estoc_crowd_init(&c, 100);
+    return estoc_crowd_init(&c, 100) ? -1 : 0;
 }
 
 static int tear_down(void **state)

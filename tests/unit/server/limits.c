@@ -17,7 +17,7 @@ static int set_up(void **state)
 {
     (void)state;
     now = 1000 * SECOND;
-    return estoc_limits_init(&l);
+    return estoc_limits_init(&l) ? -1 : 0;
 }
 
 static int tear_down(void **state)
