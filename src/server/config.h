@@ -31,16 +31,16 @@ typedef struct estoc_config {
     char discovery[ESTOC_LISTEN_MAX]
                   [64]; /* R2: plain CoAP, for /.well-known/core only; default none */
     size_t discovery_n;
-    bool multicast;           /* R2: discovery answers the CoAP groups too; default no */
-    unsigned workers;         /* 0: one per processor */
-    uint32_t max_age_s;       /* E2: of /crts and /att; default 86400 */
-    uint32_t egress;          /* bits a second that the whole server sends; 0: no budget */
-    uint32_t mtu;             /* IP packet bytes, 256 to 1500; default 1280 */
+    bool multicast;     /* R2: discovery answers the CoAP groups too; default no */
+    unsigned workers;   /* 0: one per processor */
+    uint32_t max_age_s; /* E2: of /crts and /att; default 86400 */
+    uint32_t egress;    /* bits a second that the whole server sends; 0: no budget */
+    uint32_t mtu;       /* IP packet bytes, 256 to 1500; default 1280 */
     char expired_anchors[512], denied[512]; /* D6: files, or "" */
-    unsigned unrecognised;    /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */
-    uint32_t idle_s;          /* D10; default 60 */
-    uint32_t handshake_s;     /* a handshake must finish within; default 60 */
-    uint32_t answer_delay_ms; /* L1; default 1000 */
+    unsigned unrecognised;                  /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */
+    uint32_t idle_s;                        /* D10; default 60 */
+    uint32_t handshake_s;                   /* a handshake must finish within; default 60 */
+    uint32_t answer_delay_ms;               /* L1; default 1000 */
     uint32_t resume_s;        /* D8: how long a session may be resumed; 0: never; default a day */
     uint32_t dtls_timeout_ms; /* X5; default 1000 */
     uint32_t sessions_max;    /* associations in all; default 20000 */
