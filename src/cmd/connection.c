@@ -84,10 +84,25 @@ estoc_machine estoc_machine_requester(estoc_requester *q)
                            requester_traffic};
 }
 
+static void watch(const estoc_connection *c, bool sent, estoc_slice message)
+{
+    if (c->watch != NULL) {
+        c->watch(c->watch_ctx, sent, message);
+    }
+}
+
+static void watch_datagram(const estoc_connection *c, bool sent, estoc_slice datagram)
+{
+    if (c->watch_datagram != NULL) {
+        c->watch_datagram(c->watch_ctx, sent, datagram);
+    }
+}
+
 /* For DTLS. What cannot be sent now counts as lost on the way: both layers above repeat. */
 static void send_datagram(void *ctx, estoc_slice dg)
 {
     estoc_connection *c = ctx;
+    watch_datagram(c, true, dg);
     ssize_t n = send(c->fd, dg.ptr, dg.len, MSG_DONTWAIT);
     if (n < 0 && errno == ECONNREFUSED) {
         c->refused = true; /* that was the datagram before; this one has not been sent */
@@ -121,13 +136,6 @@ estoc_err estoc_connection_open(estoc_connection *c, const estoc_addresses *to, 
         estoc_connection_close(c);
     }
     return err;
-}
-
-static void watch(const estoc_connection *c, bool sent, estoc_slice message)
-{
-    if (c->watch != NULL) {
-        c->watch(c->watch_ctx, sent, message);
-    }
 }
 
 /* What the machine makes of its messages shows in its own state. */
@@ -178,6 +186,7 @@ static void receive(estoc_connection *c, estoc_ms now, const estoc_machine *m)
         c->figures.received++;
         c->figures.received_bytes += (size_t)n + c->header;
         c->heard = now;
+        watch_datagram(c, false, estoc_slice_of(dg, (size_t)n));
         (void)estoc_dtls_input(c->dtls, now, estoc_slice_of(dg, (size_t)n));
         take_messages(c, now, m);
     }

@@ -52,8 +52,9 @@ typedef struct estoc_connection {
     bool again;             /* what is sent now is a retransmission */
     uint32_t retransmitted; /* by the machine, as it was when it last sent */
     bool refused;           /* the host says that nothing listens on the port */
-    void *watch_ctx;        /* sees each CoAP message; may be NULL */
+    void *watch_ctx;        /* sees each CoAP message, and each datagram; may be NULL */
     void (*watch)(void *ctx, bool sent, estoc_slice message);
+    void (*watch_datagram)(void *ctx, bool sent, estoc_slice datagram);
 } estoc_connection;
 
 /** Open a socket to address `i` and send the first ClientHello. `c` must not be moved until it is

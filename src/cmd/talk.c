@@ -118,6 +118,15 @@ static void watch(void *ctx, bool sent, estoc_slice message)
     estoc_tracer_message(&t->tracer, sent, message);
 }
 
+static void watch_datagram(void *ctx, bool sent, estoc_slice datagram)
+{
+    estoc_talk *t = ctx;
+    if (t->opt->verbose) {
+        clear_progress(t);
+    }
+    estoc_tracer_datagram(&t->tracer, sent, datagram);
+}
+
 const char *estoc_talk_figures(const estoc_talk *t, char *out, size_t cap)
 {
     const estoc_figures *f = &t->conn.figures;
@@ -311,6 +320,7 @@ int estoc_talk_open(const estoc_options *opt, const estoc_identity *id, estoc_ta
     t->id = id;
     t->conn.fd = -1;
     t->conn.watch = watch;
+    t->conn.watch_datagram = watch_datagram;
     t->conn.watch_ctx = t;
     t->started = estoc_now_ms();
     estoc_why why = {""};
@@ -322,6 +332,9 @@ int estoc_talk_open(const estoc_options *opt, const estoc_identity *id, estoc_ta
         code = estoc_say(opt->command, ESTOC_EXIT_LOCAL, "%s: cannot be written: %s", opt->trace,
                          strerror(errno));
     }
+    char when[32];
+    estoc_tracer_note(&t->tracer, "-- %s %s, %s", opt->command, opt->uri,
+                      estoc_time_text(estoc_unix_s(), when, sizeof when));
     code = code ? code : connect_to(t, id);
     if (code) {
         estoc_talk_close(t);

@@ -51,3 +51,11 @@ void estoc_tracer_message(estoc_tracer *t, bool sent, estoc_slice message)
                           estoc_trace_text(message, line, sizeof line));
     }
 }
+
+void estoc_tracer_datagram(estoc_tracer *t, bool sent, estoc_slice datagram)
+{
+    char line[TRACE_LINE_MAX];
+    if ((t->verbose || t->file != NULL) && estoc_trace_dtls(datagram, line, sizeof line)) {
+        estoc_tracer_note(t, "%s %s", sent ? "->" : "<-", line);
+    }
+}

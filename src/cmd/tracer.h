@@ -24,5 +24,7 @@ void estoc_tracer_close(estoc_tracer *t);
 void estoc_tracer_note(estoc_tracer *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** A CoAP message, without its payload. */
 void estoc_tracer_message(estoc_tracer *t, bool sent, estoc_slice message);
+/** A DTLS datagram, if there is more in it than CoAP. */
+void estoc_tracer_datagram(estoc_tracer *t, bool sent, estoc_slice datagram);
 
 #endif

@@ -348,6 +348,72 @@ static void trace(void **state)
     assert_non_null(strstr(text, "crts"));
 }
 
+/* A line each: milliseconds, a direction, a message. What came answers what went, by its token. */
+static void check_trace(const char *line, char token[32])
+{
+    unsigned ms;
+    char direction[4], now[32] = "";
+    assert_int_equal(sscanf(line, "%u ms %3s ", &ms, direction), 2);
+    if (strcmp(direction, "--") == 0) {
+        return;
+    }
+    assert_true(strcmp(direction, "->") == 0 || strcmp(direction, "<-") == 0);
+    assert_non_null(strstr(line, " bytes="));
+    const char *at = strstr(line, " token=");
+    assert_true(at != NULL || strstr(line, " dtls ") != NULL);
+    if (at != NULL) {
+        assert_int_equal(sscanf(at, " token=%16[0-9a-f]", now), 1);
+        if (direction[0] == '<') {
+            assert_string_equal(now, token);
+        }
+        strcpy(token, now);
+    }
+}
+
+static void trace_of_enrollment(void **state)
+{
+    fixture *f = *state;
+    output o;
+    static char text[65536];
+    char token[32] = "";
+    fixture_start(f);
+    run_as(&o, f, "dev", "enroll", f->uri, "--trace", path_in(f, "trace"), "--block-size", "64",
+           "--out", path_in(f, "op"), NULL);
+    assert_int_equal(o.code, 0);
+    assert_null(strstr(o.err, " ms -> ")); /* that is -v's */
+    read_file(path_in(f, "trace"), text, sizeof text);
+    static const char *const wanted[] = {
+        "-- enroll coaps://",
+        "-> dtls ClientHello bytes=",
+        "<- dtls HelloVerifyRequest bytes=",
+        "-> CON ",
+        " GET /.well-known/est/crts token=",
+        " 2.05 token=",
+        " format=281 ",
+        " block2=1/1/64 ",
+        " POST /.well-known/est/sen token=",
+        " format=286 block1=0/1/64 size1=",
+        "<- ACK ",
+        " 2.31 token=",
+        " 2.04 token=",
+        "-> dtls alert(encrypted) bytes=",
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        if (strstr(text, wanted[i]) == NULL) {
+            fail_msg("no \"%s\" in: %s", wanted[i], text);
+        }
+    }
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        char one[512];
+        assert_true(strcspn(line, "\n") < sizeof one);
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(line, "\n"), line);
+        check_trace(one, token);
+    }
+    run_as(&o, f, "dev", "crts", f->uri, "--trace", "/nonexistent/trace", NULL);
+    assert_int_equal(o.code, 1);
+    assert_non_null(strstr(o.err, "/nonexistent/trace: cannot be written"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +431,7 @@ int main(void)
         NAMED_ALONE("cli no answer exits with 2", no_answer),
         NAMED_ALONE("cli exit codes 3, 4 and 1", exit_codes),
         NAMED_ALONE("cli -v and --trace", trace),
+        NAMED_ALONE("cli --trace lets a person follow an enrollment", trace_of_enrollment),
     };
     return cmocka_run_group_tests_name("cli", tests, NULL, NULL);
 }
