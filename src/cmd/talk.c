@@ -464,15 +464,17 @@ static bool parts(const estoc_talk *t, estoc_err err)
 int estoc_talk_start(estoc_talk *t, unsigned steps)
 {
     estoc_client_cfg cfg = {.requester = estoc_requester_settings(t->opt, &t->conn),
-                            .root_n = t->uri.segment_n,
+                            .root_n = (t->has_found ? &t->found : &t->uri)->segment_n,
                             .steps = steps,
                             .cert_format = t->opt->format,
                             .room = {t->room, sizeof t->room},
                             .crts_etag = t->crts.etag,
                             .att_etag = t->att.etag,
                             .wait_max_s = t->opt->wait_s};
-    memcpy(cfg.root, t->uri.segment, sizeof cfg.root);
-    if (t->opt->label != NULL) {
+    memcpy(cfg.root, (t->has_found ? &t->found : &t->uri)->segment, sizeof cfg.root);
+    t->steps = steps;
+    t->answered = false;
+    if (t->opt->label != NULL && !t->has_found) { /* a root that was found has it in it */
         cfg.label = estoc_slice_str(t->opt->label);
     }
     estoc_err err = estoc_client_start(&t->client, estoc_now_ms(), &cfg);
@@ -481,7 +483,8 @@ int estoc_talk_start(estoc_talk *t, unsigned steps)
                : ESTOC_EXIT_DONE;
 }
 
-int estoc_talk_run(estoc_talk *t, unsigned *wants)
+/* Until the client asks for something, or is done. @return 0, also when it has failed; an exit code */
+static int run_client(estoc_talk *t, unsigned *wants)
 {
     static const unsigned stops = ESTOC_CLIENT_WANT_TRUST | ESTOC_CLIENT_WANT_CSR |
                                   ESTOC_CLIENT_WANT_INSTALL | ESTOC_CLIENT_DONE |
@@ -505,10 +508,25 @@ int estoc_talk_run(estoc_talk *t, unsigned *wants)
     }
     clear_progress(t);
     *wants = estoc_client_state(&t->client) & stops;
-    if ((*wants & ESTOC_CLIENT_FAILED) != 0) {
-        return fail_client(t);
-    }
     return *wants != 0 ? ESTOC_EXIT_DONE : fail_connection(t, err);
+}
+
+int estoc_talk_run(estoc_talk *t, unsigned *wants)
+{
+    int code = run_client(t, wants);
+    if (!code && estoc_talk_not_there(t, *wants)) {
+        code = estoc_talk_look(t);
+        if (!code && t->has_found) {
+            code = estoc_talk_start(t, t->steps);
+            code = code ? code : run_client(t, wants);
+        }
+    }
+    if (code) {
+        *wants = 0;
+        return code;
+    }
+    t->answered = t->answered || (*wants & ESTOC_CLIENT_WANT_CSR) == 0;
+    return (*wants & ESTOC_CLIENT_FAILED) != 0 ? fail_client(t) : ESTOC_EXIT_DONE;
 }
 
 int estoc_talk_call(estoc_talk *t, estoc_call *call, const estoc_reply **reply)

@@ -10,6 +10,7 @@
 #include "connection.h"
 #include "credential.h"
 #include "kept.h"
+#include "roots.h"
 #include "tracer.h"
 
 /* Exit codes of both programs. */
@@ -67,6 +68,7 @@ typedef struct estoc_talk {
     const estoc_blobs
         *roots; /* that /crts gave: another association must lead there, too; or NULL */
     estoc_uri uri;
+    estoc_uri found; /* a root of the server's own, if has_found */
     estoc_dtls_client *dtls;
     estoc_connection conn;
     estoc_client client;
@@ -76,6 +78,10 @@ typedef struct estoc_talk {
     estoc_tracer tracer;
     estoc_ms started;
     estoc_ms waiting_until; /* already told about */
+    unsigned steps;         /* of the client's run */
+    bool answered;          /* the run has had an answer from a resource */
+    bool looked;            /* for a root of the server's own */
+    bool has_found;
     bool progress_shown;
     uint8_t room[ESTOC_ROOM];
 } estoc_talk;
@@ -99,6 +105,12 @@ ESTOC_MUST_USE int estoc_talk_start(estoc_talk *t, unsigned steps);
 ESTOC_MUST_USE int estoc_talk_run(estoc_talk *t, unsigned *wants);
 /** One request outside the EST resources, such as discovery. @return 0 or an exit code */
 ESTOC_MUST_USE int estoc_talk_call(estoc_talk *t, estoc_call *call, const estoc_reply **reply);
+/** Whether the run has ended because the default root is not there, and the server may have another
+ *  one: asked once, and only where the URI names none.                                             */
+bool estoc_talk_not_there(const estoc_talk *t, unsigned wants);
+/** Look for it in the server's list of links. RFC 9148 section 4.1
+ *  @return 0, with `has_found` if there is one; an exit code                                       */
+ESTOC_MUST_USE int estoc_talk_look(estoc_talk *t);
 /** Say on stderr what failed and what to do about it. @return the exit code */
 int estoc_talk_fail(const estoc_talk *t, estoc_err err, const char *why);
 /** The same for an answer of class 4 or 5, with the server's words. @return the exit code */

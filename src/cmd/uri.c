@@ -150,7 +150,8 @@ static estoc_err parse(const char *text, const char *at, estoc_uri *uri, estoc_w
     if (!take_root(at, uri)) {
         return wrong(why, text, "the root has an empty segment, is too long, or has a query");
     }
-    if (uri->segment_n == 0) {
+    uri->own_root = uri->segment_n > 0;
+    if (!uri->own_root) {
         uri->segment[0] = estoc_slice_str(".well-known");
         uri->segment[1] = estoc_slice_str("est");
         uri->segment_n = 2;

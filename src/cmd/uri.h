@@ -22,6 +22,7 @@ typedef struct estoc_uri {
     uint16_t port;
     char zone[ESTOC_URI_ZONE_MAX + 1];       /* the interface of a link-local address, or "" */
     bool literal6;                           /* the host stood in brackets */
+    bool own_root;                           /* the URI names a root */
     bool plain;                              /* coap: without DTLS, for discovery only */
     char root[ESTOC_URI_ROOT_SIZE];          /* the segments' bytes */
     estoc_slice segment[ESTOC_URI_ROOT_MAX]; /* of the root, decoded; they point into `root` */

@@ -75,15 +75,21 @@ static int tear_down(void **state)
         name, function, set_up, tear_down, NULL \
     }
 
-static void start(world *w, const script *scripts, size_t n)
+static void start_at(world *w, const char *root, const script *scripts, size_t n)
 {
     hostile_start(&w->h, &w->f,
-                  &(hostile_cfg){.cert = w->cert,
+                  &(hostile_cfg){.root = root,
+                                 .cert = w->cert,
                                  .key = w->key,
                                  .issuer = w->ca,
                                  .issuer_key = w->ca_key,
                                  .scripts = scripts,
                                  .scripts_n = n});
+}
+
+static void start(world *w, const script *scripts, size_t n)
+{
+    start_at(w, NULL, scripts, n);
 }
 
 /* In 287: one certificate is easily scripted. */
@@ -125,6 +131,102 @@ static void good(void **state)
     assert_int_equal(X509_check_private_key(cert, key), 1);
     X509_free(cert);
     EVP_PKEY_free(key);
+}
+
+static void set_text(body *b, const char *text)
+{
+    b->len = strlen(text);
+    memcpy(b->bytes, text, b->len);
+}
+
+#define LIST(links)                                                                         \
+    {                                                                                       \
+        .name = "core", .code = CODE(2, 5), .format = 40, .payload = (links), .max_age = -1 \
+    }
+
+/* Its resources are elsewhere, and it says where. R1, RFC 9148 section 4.1 */
+static void other_root(void **state)
+{
+    world *w = *state;
+    output o;
+    body links;
+    set_text(&links, "</.well-known/est/coap/crts>;rt=\"ace.est.crts\";ct=\"281 287\","
+                     "</.well-known/est/coap/sen>;rt=\"ace.est.sen\";ct=\"281 287\"");
+    const script s[] = {GOOD_CRTS, GOOD_SEN, LIST(&links)};
+    start_at(w, "/.well-known/est/coap", s, 3);
+    enroll_there(w, &o, NULL, NULL);
+    assert_int_equal(o.code, 0);
+    assert_int_equal(hostile_asked(&w->h, "core"), 1);
+    assert_int_equal(hostile_asked(&w->h, "crts"), 2); /* at the default root, then there */
+    assert_int_equal(hostile_asked(&w->h, "sen"), 1);
+    assert_true(exists(w, "op.crt"));
+    run_as(&o, &w->f, "dev", "crts", w->h.uri, "--format", "287", NULL);
+    assert_int_equal(o.code, 0);
+    assert_non_null(strstr(o.out, "BEGIN CERTIFICATE"));
+    /* the root in the URI: no need to look, nor a look when it is wrong */
+    char uri[128];
+    snprintf(uri, sizeof uri, "%s/.well-known/est/coap", w->h.uri);
+    run_as(&o, &w->f, "dev", "crts", uri, "--format", "287", NULL);
+    assert_int_equal(o.code, 0);
+    snprintf(uri, sizeof uri, "%s/est", w->h.uri);
+    run_as(&o, &w->f, "dev", "crts", uri, NULL);
+    assert_int_equal(o.code, 4);
+    assert_int_equal(hostile_asked(&w->h, "core"), 2);
+}
+
+static void other_root_by_label(void **state)
+{
+    world *w = *state;
+    output o;
+    body links;
+    set_text(&links, "</pki/crts>;rt=ace.est.crts,</pki/meters/crts>;rt=ace.est.crts,"
+                     "</pki/meters/att>;rt=ace.est.att,</pki/meters/sen>;rt=ace.est.sen");
+    body attributes = {.bytes = {0x30, 0x00}, .len = 2};
+    const script s[] = {
+        GOOD_CRTS,
+        GOOD_SEN,
+        LIST(&links),
+        {.name = "att", .code = CODE(2, 5), .format = 285, .payload = &attributes, .max_age = -1}};
+    start_at(w, "/pki/meters", s, 4);
+    enroll_there(w, &o, "--label", "meters");
+    assert_int_equal(o.code, 0);
+    run_as(&o, &w->f, "dev", "att", w->h.uri, "--label", "meters", "--trace",
+           path_in(&w->f, "trace"), NULL);
+    assert_int_equal(o.code, 0);
+    static char text[16384];
+    read_file(path_in(&w->f, "trace"), text, sizeof text);
+    assert_non_null(strstr(text, "GET /pki/meters/att"));
+    run_as(&o, &w->f, "dev", "crts", w->h.uri, "--label", "others", NULL);
+    assert_int_equal(o.code, 4);
+}
+
+/* A list that leads to other servers, or none: the refusal is what is told. */
+static void no_other_root(void **state)
+{
+    world *w = *state;
+    output o;
+    body links;
+    set_text(&links, "<coaps://127.0.0.1:1/pki/crts>;rt=ace.est.crts,"
+                     "<coaps://other.example/pki/crts>;rt=ace.est.crts,"
+                     "<coap://127.0.0.1/pki/crts>;rt=ace.est.crts,"
+                     "</pki/cacerts>;rt=ace.est.crts");
+    const script s[] = {{.name = "core",
+                         .code = CODE(2, 5),
+                         .format = 40,
+                         .payload = &links,
+                         .max_age = -1,
+                         .times = 1},
+                        {.name = "core", .code = CODE(4, 4), .format = -1, .max_age = -1},
+                        GOOD_CRTS};
+    start_at(w, "/pki", s, 3);
+    for (unsigned i = 1; i <= 2; i++) {
+        enroll_there(w, &o, NULL, NULL);
+        assert_int_equal(o.code, 4);
+        assert_non_null(strstr(o.err, "4.04"));
+        assert_int_equal(hostile_asked(&w->h, "core"), i);
+        assert_int_equal(hostile_asked(&w->h, "crts"), i);
+    }
+    nothing_kept(w);
 }
 
 static void refused_at_handshake(world *w)
@@ -456,6 +558,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HOSTILE("D8 HC 249 a server that asks to renegotiate is refused", no_second_handshake),
+        HOSTILE("R1 R2 a root that the server lists is used", other_root),
+        HOSTILE("R1 R2 a root that the server lists, with a label", other_root_by_label),
+        HOSTILE("R1 R2 no root to be found is the refusal", no_other_root),
         HOSTILE("K2 the scripted server, when it is nice", good),
         HOSTILE("K1 HC 239 a server of another name is refused", wrong_name),
         HOSTILE("K1 HC 239 a server without a name is refused", no_name),

@@ -106,10 +106,27 @@ static void add_payload(hostile_state *s, const script *c, const wire_msg *m, wi
     }
 }
 
+/* Whether the path is what this server has: below its root, or the list of links. */
+static bool is_there(const hostile_state *s, const wire_msg *m)
+{
+    char path[512] = "";
+    size_t n = 0, root = s->cfg.root != NULL ? strlen(s->cfg.root) : 0;
+    for (size_t i = 0; i < m->opts_n; i++) {
+        if (m->opts[i].number == OPT_URI_PATH && n + m->opts[i].len + 2 < sizeof path) {
+            path[n++] = '/';
+            memcpy(path + n, m->opts[i].value, m->opts[i].len);
+            n += m->opts[i].len;
+        }
+    }
+    return root == 0 || strcmp(path, "/.well-known/core") == 0 ||
+           (strncmp(path, s->cfg.root, root) == 0 && path[root] == '/' &&
+            strchr(path + root + 1, '/') == NULL);
+}
+
 /* The answer to a complete request. */
 static void respond(hostile_state *s, const wire_msg *m, wire_out *o)
 {
-    const wire_field *name = last_segment(m);
+    const wire_field *name = is_there(s, m) ? last_segment(m) : NULL;
     wire_blk b = wire_block_of(m, OPT_BLOCK2);
     const script *c = name != NULL ? find_script(s, name, b.num == 0) : NULL;
     if (c == NULL) {

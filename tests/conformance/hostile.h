@@ -39,6 +39,7 @@ typedef struct hostile_cfg {
     const script *scripts;
     size_t scripts_n;
     unsigned cookie_len; /* 0: no HelloVerifyRequest */
+    const char *root;    /* where the resources are; NULL: everywhere */
 } hostile_cfg;
 
 typedef struct hostile {

@@ -98,6 +98,9 @@ static void roots(void **state)
     (void)state;
     parse("coaps://h/est");
     assert_root("/est");
+    assert_true(uri.own_root);
+    parse("coaps://h/");
+    assert_false(uri.own_root);
     parse("coaps://h/est/");
     assert_root("/est");
     parse("coaps://h/a%2Fb/%c3%A9");
