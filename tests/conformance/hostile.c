@@ -192,10 +192,12 @@ static void renegotiate(hostile_state *s, SSL *ssl)
     SSL_set_msg_callback(ssl, see_hello);
     SSL_set_msg_callback_arg(ssl, s);
     SSL_renegotiate(ssl);
-    SSL_do_handshake(ssl);
+    ERR_clear_error();
+    SSL_do_handshake(ssl); /* a quick refusal is read here already */
     for (int i = 0; i < 5; i++) { /* each read gives up after 200 ms */
-        ERR_clear_error();
-        SSL_read(ssl, &byte, 1);
+        if (i > 0) {
+            SSL_read(ssl, &byte, 1);
+        }
         if (ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_NO_RENEGOTIATION) {
             note(s, "refused", 7);
             return;

@@ -17,7 +17,7 @@ typedef enum fault {
     WRONG_TOKEN,
     WRONG_MID,
     RENEGOTIATE, /* asks for a new handshake after its answer; "renegotiated" if it gets one */
-    SILENT /* no answer at all */
+    SILENT       /* no answer at all */
 } fault;
 
 /** What is said to a request for a resource; the first that matches and is not used up. */
