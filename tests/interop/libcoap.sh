@@ -6,20 +6,9 @@
 tool=$1
 here=$(dirname "$0")
 . "$here/server.sh"
+. "$here/device.sh"
 command -v "$tool" >/dev/null || skip_all "$tool is not installed"
 start_server
-
-est=$uri/.well-known/est
-
-# coap OUT OPTION...: one request as the device
-coap() {
-    out=$1
-    shift
-    rm -f "$out"
-    timeout 60 "$tool" -v 4 -B 30 -c "$dir/dev.crt" -j "$dir/dev.key" -C "$dir/dev.ta" \
-        -o "$out" "$@"
-    [ -s "$out" ]
-}
 
 # one_der PEM DER: the first certificate of a PEM file
 one_der() {
@@ -43,19 +32,6 @@ crts_287() {
     coap "$dir/got" -b "$1" -A 287 -m get "$est/crts" && cmp "$dir/got" "$dir/crts.der"
 }
 
-new_csr() {
-    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=dev \
-        -keyout "$dir/new.key" -outform DER -out "$dir/new.csr" 2>/dev/null
-}
-
-# verify CERT: chains to the anchor, and is for the key that was made
-verify() {
-    openssl verify -CAfile "$dir/crts.pem" "$1" &&
-        openssl x509 -in "$1" -noout -pubkey >"$dir/pub.cert" &&
-        openssl pkey -in "$dir/new.key" -pubout -out "$dir/pub.key" &&
-        cmp "$dir/pub.cert" "$dir/pub.key"
-}
-
 sen_281() {
     new_csr && coap "$dir/got" -b "$1" -m post -t 286 -A 281 -f "$dir/new.csr" "$est/sen" &&
         openssl pkcs7 -inform DER -in "$dir/got" -print_certs -out "$dir/got.pem" &&
@@ -67,22 +43,13 @@ sen_287() {
         openssl x509 -inform DER -in "$dir/got" -out "$dir/got.pem" && verify "$dir/got.pem"
 }
 
-# made PATH SIZE: a key in PKCS#8 and its certificate; the multipart-core is RFC 9148 A.3's
-made() {
-    new_csr && coap "$dir/got" -b "$2" -m post -t 286 -A 62 -f "$dir/new.csr" "$est/$1" &&
-        [ "$(head -c 6 "$dir/got" | od -An -tx1 | tr -d ' ')" = 8419011c588a ] &&
-        tail -c +7 "$dir/got" | head -c 138 >"$dir/made.p8" &&
-        openssl pkey -inform DER -in "$dir/made.p8" -check -out "$dir/new.key" &&
-        tail -c +151 "$dir/got" >"$dir/made.cert"
-}
-
 skg() {
-    made skg "$1" && openssl pkcs7 -inform DER -in "$dir/made.cert" -print_certs -out "$dir/got.pem" &&
+    made skg -b "$1" && openssl pkcs7 -inform DER -in "$dir/made.cert" -print_certs -out "$dir/got.pem" &&
         verify "$dir/got.pem"
 }
 
 skc() {
-    made skc "$1" && openssl x509 -inform DER -in "$dir/made.cert" -out "$dir/got.pem" &&
+    made skc -b "$1" && openssl x509 -inform DER -in "$dir/made.cert" -out "$dir/got.pem" &&
         verify "$dir/got.pem"
 }
 

@@ -41,6 +41,12 @@ check() {
     fi
 }
 
+# skip NAME REASON: one test point that cannot be
+skip() {
+    tests=$((tests + 1))
+    echo "ok $tests - $1 # SKIP $2"
+}
+
 plan() {
     echo "1..$tests"
     [ "$failed" -eq 0 ]
@@ -51,8 +57,18 @@ skip_all() {
     exit 0
 }
 
-# start_server: sets $uri; credentials of the device are $dir/dev.{crt,key,ta}
-start_server() {
+# wait_for COMMAND...: until it succeeds, for 20 seconds at most
+wait_for() {
+    tries=0
+    until "$@"; do
+        tries=$((tries + 1))
+        [ "$tries" -le 200 ] || return 1
+        sleep 0.1
+    done
+}
+
+# make_server: credentials of the device are $dir/dev.{crt,key,ta}
+make_server() {
     "$ESTOCD" init --dir "$dir/srv" --name 'Interop CA' --host 127.0.0.1 >"$dir/init.log" 2>&1 &&
         "$ESTOCD" device --dir "$dir/srv" --subject CN=dev --out "$dir/dev" \
             >>"$dir/init.log" 2>&1 || {
@@ -61,20 +77,25 @@ start_server() {
         exit 1
     }
     sed -i 's/^\[profile\]$/&\nkeygen = yes\nattributes = ecPublicKey:secp256r1/' "$dir/srv/estocd.conf"
+}
+
+# run_server ADDRESS READY: sets $uri and $est once the line that begins with READY is there
+run_server() {
     : >"$dir/ready"
-    "$ESTOCD" run --dir "$dir/srv" --listen 127.0.0.1:0 >"$dir/ready" 2>"$dir/estocd.log" &
+    "$ESTOCD" run --dir "$dir/srv" --listen "$1:0" >"$dir/ready" 2>"$dir/estocd.log" &
     pid=$!
-    tries=0
-    until grep -q '^ready ' "$dir/ready"; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 200 ]; then
-            sed 's/^/# /' "$dir/estocd.log"
-            echo 'Bail out! estocd is not ready'
-            exit 1
-        fi
-        sleep 0.1
-    done
-    uri=$(sed -n 's/^ready //p' "$dir/ready" | head -n 1)
+    wait_for grep -q "^ready $2" "$dir/ready" || {
+        sed 's/^/# /' "$dir/estocd.log"
+        echo 'Bail out! estocd is not ready'
+        exit 1
+    }
+    uri=coaps://127.0.0.1:$(sed -n 's/^ready coaps:.*://p' "$dir/ready" | head -n 1)
+    est=$uri/.well-known/est
+}
+
+start_server() {
+    make_server
+    run_server 127.0.0.1 coaps:
 }
 
 # stop_server: one test point
