@@ -230,20 +230,23 @@ static void refused(void **state)
     EVP_PKEY_free(other);
 }
 
-/* estocd.conf names them, and that is all. */
+/* Move the server's key, or the CA's, to the token; estocd.conf names it, and that is all. */
+static void move_key(fixture *f, const char *section, const char *id)
+{
+    output o;
+    run(&o, "softhsm2-util", "--import", path_in(f, "srv/%s.key", section), "--token", "dev",
+        "--label", section, "--id", id, "--pin", PIN, NULL);
+    ok(&o);
+    assert_int_equal(remove(path_in(f, "srv/%s.key", section)), 0);
+    fixture_conf(f, section, "key", uri_of(f, section));
+}
+
 static void server_keys(void **state)
 {
     fixture *f = *state;
     output o;
-    static const char *const files[] = {"server", "ca"};
-    for (size_t i = 0; i < 2; i++) {
-        const char id[] = {'2', (char)('0' + i), '\0'};
-        run(&o, "softhsm2-util", "--import", path_in(f, "srv/%s.key", files[i]), "--token", "dev",
-            "--label", files[i], "--id", id, "--pin", PIN, NULL);
-        ok(&o);
-        assert_int_equal(remove(path_in(f, "srv/%s.key", files[i])), 0);
-        fixture_conf(f, files[i], "key", uri_of(f, files[i]));
-    }
+    move_key(f, "server", "20");
+    move_key(f, "ca", "21");
     run(&o, "estocd", "check", "--dir", f->srv, NULL);
     ok(&o);
     fixture_start(f);
@@ -257,6 +260,27 @@ static void server_keys(void **state)
     assert_null(strstr(log, PIN));
 }
 
+/* Each object of the token away: it is there, but cannot sign any more. */
+static void lost_key(void **state)
+{
+    fixture *f = *state;
+    output o;
+    body csr, answer;
+    move_key(f, "ca", "21");
+    fixture_start(f);
+    peer *p = connect_as(f, "dev");
+    EVP_PKEY *key = key_new("P-256");
+    csr_new(key, "CN=dev", NULL, &csr);
+    EVP_PKEY_free(key);
+    run(&o, "find", path_in(f, "tokens"), "-name", "*.object", "-not", "-name", "token.object",
+        "-delete", NULL);
+    ok(&o);
+    assert_int_equal(enroll(p, "/.well-known/est/sen", &csr, -1, -1, &answer), CODE(5, 3));
+    assert_int_equal(issued(f), 0);
+    expect_alive(p); /* /crts takes no key */
+    peer_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +291,7 @@ int main(void)
         TOKEN("cli the PIN from a file, and a module by its path", pins_and_modules),
         TOKEN("cli what is wrong with a pkcs11: URI is told in one line, without the PIN", refused),
         TOKEN("cli the server's and the CA's key in the token", server_keys),
+        TOKEN("C4 a CA's key that is gone from the token is 5.03, and nothing is issued", lost_key),
     };
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);
 }
