@@ -247,8 +247,8 @@ static bool opened(estoc_session *s)
               estoc_path_text(&s->entry.path, peer, sizeof peer), "result",
               known ? "open" : "unrecognised", "subject", s->open->subject, "cipher",
               estoc_dtls_cipher(s->dtls), "resumed", estoc_dtls_resumed(s->dtls) ? "yes" : NULL,
-              "expired", estoc_dtls_expired(s->dtls) ? "yes" : NULL,
-              "why", known ? NULL : estoc_dtls_why(s->dtls), NULL);
+              "expired", estoc_dtls_expired(s->dtls) ? "yes" : NULL, "why",
+              known ? NULL : estoc_dtls_why(s->dtls), NULL);
     return true;
 }
 

@@ -26,7 +26,7 @@ typedef struct estoc_profile {
     estoc_pop pop;       /* the request is linked to the association (D9) */
     bool registrars;     /* who has a certificate of ours with id-kp-cmcRA may enroll others */
     bool change_subject; /* /sren grants a ChangeSubjectName (E4) */
-    uint32_t grace_s;       /* /sren takes a certificate of ours so long after its end */
+    uint32_t grace_s;    /* /sren takes a certificate of ours so long after its end */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
 } estoc_profile;
 
