@@ -193,8 +193,8 @@ static void renegotiate(hostile_state *s, SSL *ssl)
     SSL_set_msg_callback_arg(ssl, s);
     SSL_renegotiate(ssl);
     ERR_clear_error();
-    SSL_do_handshake(ssl);        /* a quick refusal is read here already */
-    for (int i = 0; i < 5; i++) { /* each read gives up after 200 ms */
+    SSL_do_handshake(ssl);         /* a quick refusal is read here already */
+    for (int i = 0; i < 50; i++) { /* each read gives up after 200 ms */
         if (i > 0) {
             SSL_read(ssl, &byte, 1);
         }
