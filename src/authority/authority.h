@@ -29,7 +29,7 @@ typedef struct estoc_enrollment {
     estoc_slice client_cert; /* DER, proven by the handshake */
     estoc_slice csr;
     estoc_slice unique; /* tls-unique of the association (D9) */
-    const char *peer; /* address text, for the log */
+    const char *peer;   /* address text, for the log */
     void (*done)(void *ctx,
                  const estoc_verdict *verdict); /* exactly once, on the authority's thread */
     void *ctx;

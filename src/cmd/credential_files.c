@@ -36,7 +36,7 @@ static char *in(const struct files *f, char slot, const char *name, char out[EST
         out[n++] = slot;
         out[n++] = '/';
     }
-    strcpy(out + n, name);
+    memcpy(out + n, name, strlen(name) + 1);
     return out;
 }
 

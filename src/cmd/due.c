@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "due.h"
 
 #define FILE_MAX    64
+#define FAILED      "failed "
+#define NEXT        " next "
+#define FAILED_MAX  999999999u
 #define FIRST_S     300
 #define LONGEST_S   86400
 #define DOUBLES_MAX 16 /* beyond it is LONGEST_S anyway */
@@ -29,18 +34,22 @@ static bool path_of(const char *prefix, char path[ESTOC_PATH_MAX])
 estoc_tries estoc_tries_read(const char *prefix)
 {
     char path[ESTOC_PATH_MAX], text[FILE_MAX + 1];
-    unsigned failed = 0;
-    long long next = 0;
     estoc_blob data;
     if (!path_of(prefix, path) || estoc_file_read(path, FILE_MAX, &data)) {
         return (estoc_tries){0, 0};
     }
     snprintf(text, sizeof text, "%.*s", (int)data.len, (const char *)data.ptr);
     estoc_blob_free(&data);
-    if (sscanf(text, "failed %9u next %18lld", &failed, &next) != 2) {
+    char *at = text + strlen(FAILED);
+    if (strncmp(text, FAILED, strlen(FAILED)) != 0) {
         return (estoc_tries){0, 0};
     }
-    return (estoc_tries){failed, next};
+    unsigned long failed = strtoul(at, &at, 10);
+    if (failed > FAILED_MAX || strncmp(at, NEXT, strlen(NEXT)) != 0) {
+        return (estoc_tries){0, 0};
+    }
+    long long next = strtoll(at + strlen(NEXT), &at, 10);
+    return *at == '\n' ? (estoc_tries){(uint32_t)failed, next} : (estoc_tries){0, 0};
 }
 
 estoc_err estoc_tries_failed(const char *prefix, int64_t now, int64_t not_after, uint32_t ask_s)
@@ -52,9 +61,8 @@ estoc_err estoc_tries_failed(const char *prefix, int64_t now, int64_t not_after,
     most = most < FIRST_S ? FIRST_S : most < LONGEST_S ? most : LONGEST_S;
     wait = wait < most ? wait : most;
     wait = wait > ask_s ? wait : ask_s;
-    int n = snprintf(text, sizeof text, "failed %u next %lld\n",
-                     tries.failed < 999999999 ? (unsigned)tries.failed + 1 : 999999999u,
-                     (long long)(now + wait));
+    unsigned failed = tries.failed < FAILED_MAX ? (unsigned)tries.failed + 1 : FAILED_MAX;
+    int n = snprintf(text, sizeof text, FAILED "%u" NEXT "%lld\n", failed, (long long)(now + wait));
     if (!path_of(prefix, path)) {
         return ESTOC_E_FILE;
     }

@@ -53,7 +53,7 @@ static int ask_change(estoc_plan *p, const estoc_options *opt, estoc_slice subje
 int estoc_plan_begin(estoc_plan *p, const estoc_options *opt, const estoc_identity *id, bool renew)
 {
     estoc_cert cert = {.subject = {NULL, 0}};
-    estoc_slice subject, san;
+    estoc_slice subject = {NULL, 0}, san = {NULL, 0};
     memset(&p->request, 0, sizeof p->request);
     int code = build_names(p, opt, &subject, &san);
     if (code) {

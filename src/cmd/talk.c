@@ -436,9 +436,8 @@ void estoc_talk_remember(const estoc_talk *t)
 static int wait_apart(estoc_talk *t)
 {
     estoc_why why = {""};
-    uint32_t left;
     estoc_connection_close(&t->conn);
-    while ((left = estoc_client_wait_s(&t->client, estoc_now_ms())) > 0) {
+    while (estoc_client_wait_s(&t->client, estoc_now_ms()) > 0) {
         (void)poll(NULL, 0, PROGRESS_EVERY_MS);
         show_progress(t, estoc_now_ms());
     }

@@ -167,7 +167,7 @@ static bool start(const char *module)
               (module[0] == '\0' || command("MODULE_PATH", module)) && ENGINE_init(engine) == 1;
     if (ok) {
         (void)command("QUIET", NULL); /* what goes wrong we tell ourselves */
-        strcpy(engine_module, module);
+        memcpy(engine_module, module, strlen(module) + 1);
     }
     return ok;
 }
