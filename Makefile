@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test bench bench-egress soak fuzz format format-check lint size clean help
+.PHONY: all deps demo test bench bench-egress soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -35,6 +35,11 @@ format: deps ## clang-format over all C files
 
 lint: deps ## clang-format and clang-tidy, nothing may remain
 	@scripts/lint
+
+conformance: all ## docs/conformance.md anew, from the names of the tests
+	@ninja -C $(BUILD)
+	@meson test -C $(BUILD) --no-rebuild --num-processes 4 >/dev/null || true
+	@scripts/conformance $(BUILD)
 
 size: deps ## code size of the core for Cortex-M3, and the symbols it needs
 	@scripts/core-size
