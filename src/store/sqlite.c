@@ -12,7 +12,8 @@
 #include "sqlite_parts.h"
 #include "text.h"
 
-#define BUSY_MS 2000 /* another process may hold the write lock that long */
+#define BUSY_MS      2000 /* another process may hold the write lock that long */
+#define BUSY_STEP_MS 20
 
 #define COLUMNS                                                                                   \
     "serial, profile, subject, identity, csr, key, issued_at, not_before, not_after, revoked_at," \
@@ -76,6 +77,25 @@ static bool create_private(const char *path)
     return fd >= 0 || errno == EEXIST;
 }
 
+/* Half a MiB of pages, full after some hundred certificates: from then on memory does not grow with
+ * the store (bench/soak). The system keeps the file in its own cache anyway. */
+static const char modes[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                            "PRAGMA cache_size = -512";
+
+/* Of several that open a new store at once only one may change its journal, and SQLite sends the
+ * others away without a wait. */
+static int set_modes(sqlite3 *db)
+{
+    int rc = SQLITE_BUSY;
+    for (int waited = 0; (rc & 0xff) == SQLITE_BUSY && waited <= BUSY_MS; waited += BUSY_STEP_MS) {
+        if (waited > 0) {
+            sqlite3_sleep(BUSY_STEP_MS);
+        }
+        rc = sqlite3_exec(db, modes, NULL, NULL, NULL);
+    }
+    return rc;
+}
+
 static estoc_err open_file(estoc_store *s, const char *path, estoc_why *why)
 {
     if (!create_private(path)) {
@@ -86,12 +106,7 @@ static estoc_err open_file(estoc_store *s, const char *path, estoc_why *why)
     if (rc == SQLITE_OK) {
         sqlite3_extended_result_codes(s->db, 1);
         sqlite3_busy_timeout(s->db, BUSY_MS);
-        /* Half a MiB of pages, full after some hundred certificates: from then on memory does not
-         * grow with the store (bench/soak). The system keeps the file in its own cache anyway. */
-        rc = sqlite3_exec(s->db,
-                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                          "PRAGMA cache_size = -512",
-                          NULL, NULL, NULL);
+        rc = set_modes(s->db);
     }
     if (rc != SQLITE_OK) {
         estoc_why_set(why, "store %s: %s", path,
