@@ -2,7 +2,8 @@
  *
  * Loaded into a program before the C library (LD_PRELOAD). The time of day is off by the seconds in
  * the file $ESTOC_SHIFT, read at each look at the clock; what is synced, received and sent is noted
- * in the file $ESTOC_JOURNAL, a line each, in the order it happened.
+ * in the file $ESTOC_JOURNAL, a line each, in the order it happened. While there is a file
+ * $ESTOC_BROKEN, the cryptographic library makes no copy of a key.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+void *EVP_PKEY_dup(void *key);
 int fdatasync(int fd);
 int fsync(int fd);
 
@@ -111,4 +113,11 @@ ssize_t recvmsg(int fd, struct msghdr *m, int flags)
         note("receive\n");
     }
     return n;
+}
+
+void *EVP_PKEY_dup(void *key)
+{
+    REAL(void *, "EVP_PKEY_dup", (void *));
+    const char *file = getenv("ESTOC_BROKEN");
+    return file != NULL && access(file, F_OK) == 0 ? NULL : real.call(key);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server at the edges of its time: what is on disk when an answer leaves, a clock that jumps, a CA
- * that has expired or is not there.
+ * The server when what it stands on gives way: what is on disk when an answer leaves, a clock that
+ * jumps, a CA that has expired or is not there, a library that fails.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -23,7 +23,9 @@ static void start_watched(fixture *f)
     setenv("LD_PRELOAD", witness, 1);
     setenv("ESTOC_SHIFT", path_in(f, "shift"), 1);
     setenv("ESTOC_JOURNAL", path_in(f, "journal"), 1);
+    setenv("ESTOC_BROKEN", path_in(f, "broken"), 1);
     fixture_start(f);
+    unsetenv("ESTOC_BROKEN");
     unsetenv("LD_PRELOAD");
     unsetenv("ESTOC_SHIFT");
     unsetenv("ESTOC_JOURNAL");
@@ -176,6 +178,25 @@ static void ca_missing(void **state)
     assert_non_null(strstr(o.err, "ca.crt"));
 }
 
+static void library_fails(void **state)
+{
+    fixture *f = *state;
+    reply r;
+    start_watched(f);
+    peer *p = connect_as(f, "dev");
+    unsigned held = issued(f);
+    write_file(path_in(f, "broken"), "", 0, "w");
+    enroll_over(p, &r);
+    assert_int_equal(r.m.code, CODE(5, 0));
+    check_diagnostic(&r.m);
+    assert_int_equal(issued(f), held);
+    assert_int_equal(unlink(path_in(f, "broken")), 0);
+    enroll_over(p, &r);
+    assert_int_equal(r.m.code, CODE(2, 4));
+    assert_int_equal(issued(f), held + 1);
+    peer_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,7 +205,9 @@ int main(void)
         NAMED_ALONE("C1 D10 HC 322 the clock of the day jumps by an hour", jumps_of_an_hour),
         NAMED_ALONE("C4 HC 196 a clock a day or 21 years off: nothing is issued", far_off),
         NAMED_ALONE("C4 HC 197 the CA has expired: /sen is 5.03, /crts is served", ca_expired),
+        NAMED_ALONE("C4 a failure of the server's own is 5.00, and nothing is issued",
+                    library_fails),
         NAMED_ALONE("E2 HC 326 no CA certificate: never an empty /crts", ca_missing),
     };
-    return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("ground", tests, NULL, NULL);
 }
