@@ -261,6 +261,7 @@ static int check(const char *dir)
     check_anchors(&c);
     check_more_certs(&c, c.conf.expired_anchors);
     check_more_certs(&c, c.conf.denied);
+    check_more_certs(&c, c.conf.rollover);
     check_server_by_ca(&c);
     check_dtls(&c);
     check_decrypt_keys(&c);

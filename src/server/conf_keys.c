@@ -360,6 +360,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "bodies-max",     take_number, OF(bodies_max),           1, 1000000},
     {ESTOC_CONF_CA,     "certificate",    take_path,   OF(ca_chain),             0, 0},
     {ESTOC_CONF_CA,     "key",            take_key,    OF(ca_key),               0, 0},
+    {ESTOC_CONF_CA,     "rollover",       take_no_path, OF(rollover),            0, 0},
     {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},

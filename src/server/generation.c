@@ -23,6 +23,9 @@ static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
     if (!err && c->denied[0] != '\0') {
         err = estoc_certs_load(c->denied, &g->denied, why);
     }
+    if (!err && c->rollover[0] != '\0') {
+        err = estoc_certs_load(c->rollover, &g->rollover, why);
+    }
     if (!err && c->decrypt_keys[0] != '\0') {
         err = estoc_shared_keys_load(c->decrypt_keys, &g->decrypt_keys, why);
     }
@@ -79,14 +82,16 @@ static estoc_err serve_profile(estoc_generation *g, const estoc_profile *conf, e
     estoc_served *s = &g->served[g->served_n];
     const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
     estoc_slice list[CRTS_MAX];
-    size_t n = anchors->n;
+    size_t n = anchors->n + g->rollover.n; /* E2 */
     size_t room = 64;
     if (n > CRTS_MAX) {
-        estoc_why_set(why, "%s: more than %d certificates", g->conf.ca_chain, CRTS_MAX);
+        estoc_why_set(why, "%s: more than %d certificates, rollover included", g->conf.ca_chain,
+                      CRTS_MAX);
         return ESTOC_E_LIMIT;
     }
     for (size_t i = 0; i < n; i++) {
-        list[i] = estoc_blob_slice(anchors->at[i]);
+        list[i] =
+            estoc_blob_slice(i < anchors->n ? anchors->at[i] : g->rollover.at[i - anchors->n]);
         room += list[i].len;
     }
     s->profile = profile;
@@ -192,6 +197,7 @@ void estoc_generation_release(estoc_generation *g)
     estoc_blobs_free(&g->server_chain);
     estoc_blobs_free(&g->anchors);
     estoc_blobs_free(&g->expired);
+    estoc_blobs_free(&g->rollover);
     estoc_blobs_free(&g->denied);
     free(g);
 }

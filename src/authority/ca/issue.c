@@ -80,14 +80,13 @@ static void put_key_ids(estoc_writer *w, estoc_slice issuers, estoc_slice own)
     ext_close(w, e);
 }
 
-/* A CA of ours signs leaves only: path length 0, where certificates of a CA for itself do not count. */
+/* No path length: a root certifies the one that comes after it (E2). */
 static void put_basic(estoc_writer *w, bool ca)
 {
     struct ext e = ext_open(w, BYTES(ce_basic), ca);
     size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
     if (ca) {
         estoc_der_put_bool(w, true);
-        estoc_der_put_u32(w, 0);
     }
     estoc_der_close(w, mark);
     ext_close(w, e);

@@ -144,7 +144,7 @@ static void a_ca(void **state)
     estoc_cert c;
     assert_int_equal(estoc_cert_parse(&c, got), 0);
     assert_true(c.ca);
-    assert_says("X509v3 Basic Constraints: critical\n                CA:TRUE, pathlen:0\n");
+    assert_says("X509v3 Basic Constraints: critical\n                CA:TRUE\n");
     assert_says("X509v3 Key Usage: critical\n                Certificate Sign, CRL Sign\n");
     assert_not_says("Extended Key Usage");
     assert_not_says("Alternative Name");
