@@ -37,7 +37,8 @@ fi
 # in_blocks CODE: answers of this code, and the request that they are for, have the size of $size
 in_blocks() {
     cat "$dir/shown"
-    grep -a "[ :]$1 " "$dir/shown" >"$dir/answers"
+    code=$(echo "$1" | sed 's/\./\\./') # not 2004, which is a message ID
+    grep -a "[ :]$code " "$dir/shown" >"$dir/answers"
     if [ -z "$size" ]; then
         [ "$(wc -l <"$dir/answers")" -eq 1 ] && ! grep -ai block "$dir/answers"
     else
