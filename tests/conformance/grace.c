@@ -17,7 +17,7 @@
 
 #define GRACED "/.well-known/est/graced"
 
-/* A certificate of a second, as NAME.crt and so on. */
+/* A certificate of four seconds, as NAME.crt and so on. */
 static void enroll_short(const fixture *f, const char *name)
 {
     output o;
@@ -166,7 +166,7 @@ static void never_others(void **state)
 static void off(void **state)
 {
     fixture *f = *state;
-    fixture_conf(f, "profile graced", "validity", "1s");
+    fixture_conf(f, "profile graced", "validity", "4s");
     fixture_start(f);
     enroll_short(f, "off");
     await_end(f, "off", 0);
@@ -186,7 +186,7 @@ static void off(void **state)
 static int start(void **state)
 {
     fixture_set_up(state);
-    fixture_conf(*state, "profile graced", "validity", "1s");
+    fixture_conf(*state, "profile graced", "validity", "4s");
     fixture_conf(*state, "profile graced", "grace", "1h");
     fixture_conf(*state, "profile graced", "attributes", "1.2.3");
     fixture_start(*state);
