@@ -10,6 +10,17 @@
 #include "config.h"
 #include "store.h"
 
+/* Options that several take (args.h). */
+#define ESTOCD_DIR_OPTION(to_)                                                \
+    {                                                                         \
+        .name = "dir", .kind = ESTOC_ARG_TEXT, .metavar = "DIR",              \
+        .help = "what `estocd init` made", .to.text = (to_), .required = true \
+    }
+#define ESTOCD_JSON_OPTION(help_, to_)                                            \
+    {                                                                             \
+        .name = "json", .kind = ESTOC_ARG_FLAG, .help = (help_), .to.flag = (to_) \
+    }
+
 /* Each takes its own command line and returns the program's exit code: 0 or 1. */
 int estocd_init(int argc, char **argv);
 int estocd_run(int argc, char **argv);
@@ -63,6 +74,11 @@ const char *estocd_record_state(const estoc_record *rec);
 cJSON *estocd_record_json(const estoc_record *rec);
 /** Print an object on stdout and free it. @return 0, or 1 and a line on stderr */
 int estocd_print_json(const char *command, cJSON *json);
+/** Print an object as element `i` of an array, on a line of its own, and free it: a large store is never
+ *  in memory at once. @return false: out of memory, or stdout cannot be written                      */
+bool estocd_print_element(size_t i, cJSON *json);
+/** After the last of `n` elements. */
+void estocd_print_end(size_t n);
 /** Flush stdout. @return 0, or 1 and a line on stderr */
 int estocd_finish(const char *command);
 

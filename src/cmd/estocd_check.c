@@ -282,12 +282,7 @@ int estocd_check(int argc, char **argv)
     const char *dir = NULL;
     const char *unused;
     const estoc_arg options[] = {
-        {.name = "dir",
-         .kind = ESTOC_ARG_TEXT,
-         .metavar = "DIR",
-         .help = "what `estocd init` made",
-         .to.text = &dir,
-         .required = true},
+        ESTOCD_DIR_OPTION(&dir),
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {

@@ -146,12 +146,7 @@ int estocd_device(int argc, char **argv)
     static struct device d;
     const char *unused;
     const estoc_arg options[] = {
-        {.name = "dir",
-         .kind = ESTOC_ARG_TEXT,
-         .metavar = "DIR",
-         .help = "what `estocd init` made",
-         .to.text = &d.dir,
-         .required = true},
+        ESTOCD_DIR_OPTION(&d.dir),
         {.name = "subject",
          .kind = ESTOC_ARG_TEXT,
          .metavar = "DN",

@@ -54,24 +54,27 @@ int estocd_print_json(const char *command, cJSON *json)
     return estocd_finish(command);
 }
 
+bool estocd_print_element(size_t i, cJSON *json)
+{
+    char *text = cJSON_PrintUnformatted(json);
+    cJSON_Delete(json);
+    bool printed = text != NULL && printf("%s%s", i > 0 ? ",\n " : "[", text) >= 0;
+    free(text);
+    return printed;
+}
+
+void estocd_print_end(size_t n)
+{
+    printf(n > 0 ? "]\n" : "[]\n");
+}
+
 struct listing {
     bool json;
     bool failed;
     size_t n;
 };
 
-/* An array, one object to a line: a large store is never in memory at once. */
-static bool print_json(struct listing *l, const estoc_record *rec)
-{
-    cJSON *json = estocd_record_json(rec);
-    char *text = cJSON_PrintUnformatted(json);
-    cJSON_Delete(json);
-    l->failed = text == NULL || printf("%s%s", l->n > 0 ? ",\n " : "[", text) < 0;
-    free(text);
-    return !l->failed;
-}
-
-static bool print_row(struct listing *l, const estoc_record *rec)
+static bool print_row(const struct listing *l, const estoc_record *rec)
 {
     char hex[2 * ESTOC_SERIAL_MAX + 1], issued[32], end[32];
     if (l->n == 0) {
@@ -81,18 +84,17 @@ static bool print_row(struct listing *l, const estoc_record *rec)
     estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex);
     estoc_time_text(rec->issued_at, issued, sizeof issued);
     estoc_time_text(rec->not_after, end, sizeof end);
-    l->failed = printf("%-32s  %-10.10s  %-10.10s  %-7s  %-12s  %s\n", hex, issued, end,
-                       estocd_record_state(rec), rec->profile[0] != '\0' ? rec->profile : "-",
-                       rec->subject) < 0;
-    return !l->failed;
+    return printf("%-32s  %-10.10s  %-10.10s  %-7s  %-12s  %s\n", hex, issued, end,
+                  estocd_record_state(rec), rec->profile[0] != '\0' ? rec->profile : "-",
+                  rec->subject) >= 0;
 }
 
 static bool each(void *ctx, const estoc_record *rec)
 {
     struct listing *l = ctx;
-    bool more = l->json ? print_json(l, rec) : print_row(l, rec);
+    l->failed = l->json ? !estocd_print_element(l->n, estocd_record_json(rec)) : !print_row(l, rec);
     l->n++;
-    return more;
+    return !l->failed;
 }
 
 static int list(const char *dir, const char *match, bool json)
@@ -104,7 +106,7 @@ static int list(const char *dir, const char *match, bool json)
     }
     estoc_err err = estoc_store_each(store, match, each, &l);
     if (json && !l.failed) {
-        printf(l.n > 0 ? "]\n" : "[]\n");
+        estocd_print_end(l.n);
     } else if (l.n == 0 && !err) {
         fprintf(stderr, "estocd " COMMAND ": no certificate%s%s\n",
                 match != NULL ? " that has " : " so far", match != NULL ? match : "");
@@ -121,18 +123,13 @@ int estocd_list(int argc, char **argv)
     const char *unused;
     bool json = false;
     const estoc_arg options[] = {
-        {.name = "dir",
-         .kind = ESTOC_ARG_TEXT,
-         .metavar = "DIR",
-         .help = "what `estocd init` made",
-         .to.text = &dir,
-         .required = true},
+        ESTOCD_DIR_OPTION(&dir),
         {.name = "match",
          .kind = ESTOC_ARG_TEXT,
          .metavar = "TEXT",
          .help = "only those with this in their subject or serial number",
          .to.text = &match},
-        {.name = "json", .kind = ESTOC_ARG_FLAG, .help = "an array of objects", .to.flag = &json},
+        ESTOCD_JSON_OPTION("an array of objects", &json),
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {

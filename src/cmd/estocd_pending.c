@@ -164,11 +164,7 @@ static bool each(void *ctx, const estoc_pending *p)
         return true;
     }
     if (l->json) {
-        cJSON *json = json_of(p);
-        char *text = cJSON_PrintUnformatted(json);
-        cJSON_Delete(json);
-        l->failed = text == NULL || printf("%s%s", l->n > 0 ? ",\n " : "[", text) < 0;
-        free(text);
+        l->failed = !estocd_print_element(l->n, json_of(p));
     } else {
         if (l->n == 0) {
             printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s\n", "ID", "ASKED", "STATE", "OP", "PROFILE",
@@ -191,7 +187,7 @@ static int list(const char *dir, bool all, bool json)
     }
     estoc_err err = estoc_store_pending_each(store, 0, each, &l);
     if (json && !l.failed) {
-        printf(l.n > 0 ? "]\n" : "[]\n");
+        estocd_print_end(l.n);
     } else if (l.n == 0 && !err) {
         fprintf(stderr, "estocd pending: no request%s\n", all ? " so far" : " waits");
     }
@@ -200,12 +196,6 @@ static int list(const char *dir, bool all, bool json)
     return code;
 }
 
-#define DIR_OPTION                                                           \
-    {                                                                        \
-        .name = "dir", .kind = ESTOC_ARG_TEXT, .metavar = "DIR",             \
-        .help = "what `estocd init` made", .to.text = &dir, .required = true \
-    }
-
 int estocd_pending(int argc, char **argv)
 {
     const char *dir = NULL;
@@ -213,12 +203,12 @@ int estocd_pending(int argc, char **argv)
     bool json = false;
     bool all = false;
     const estoc_arg options[] = {
-        DIR_OPTION,
+        ESTOCD_DIR_OPTION(&dir),
         {.name = "all",
          .kind = ESTOC_ARG_FLAG,
          .help = "those that were decided, too",
          .to.flag = &all},
-        {.name = "json", .kind = ESTOC_ARG_FLAG, .help = "an array of objects", .to.flag = &json},
+        ESTOCD_JSON_OPTION("an array of objects", &json),
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {
@@ -283,60 +273,48 @@ static int decide(const char *command, const char *text, estoc_decision decision
     return code;
 }
 
-int estocd_approve(int argc, char **argv)
+/* `usage` says what is said of the one and not of the other. */
+static int command(estoc_usage usage, estoc_decision decision, int argc, char **argv)
 {
     const char *dir = NULL;
     const char *id;
     bool json = false;
     const estoc_arg options[] = {
-        DIR_OPTION,
-        {.name = "json",
-         .kind = ESTOC_ARG_FLAG,
-         .help = "print the request as an object",
-         .to.flag = &json},
+        ESTOCD_DIR_OPTION(&dir),
+        ESTOCD_JSON_OPTION("print the request as an object", &json),
         {.kind = ESTOC_ARG_END},
     };
+    usage.program = "estocd";
+    usage.positional = "ID";
+    usage.options = options;
+    int code = estoc_args_parse(&usage, argc, argv, &id);
+    return code == ESTOC_ARGS_RUN ? decide(usage.command, id, decision, dir, json) : code;
+}
+
+int estocd_approve(int argc, char **argv)
+{
     const estoc_usage usage = {
-        .program = "estocd",
         .command = "approve",
-        .positional = "ID",
         .summary = "let a request have its certificate",
         .description =
             "ID is what `estocd pending` lists. The certificate is issued when the device asks\n"
             "again, if the rules in estocd.conf and its own certificate still allow it then.\n"
             "Until that, `estocd reject` takes the approval back.",
         .example = "  estocd show r12 --dir ~/est && estocd approve r12 --dir ~/est",
-        .options = options,
     };
-    int code = estoc_args_parse(&usage, argc, argv, &id);
-    return code == ESTOC_ARGS_RUN ? decide("approve", id, ESTOC_APPROVED, dir, json) : code;
+    return command(usage, ESTOC_APPROVED, argc, argv);
 }
 
 int estocd_reject(int argc, char **argv)
 {
-    const char *dir = NULL;
-    const char *id;
-    bool json = false;
-    const estoc_arg options[] = {
-        DIR_OPTION,
-        {.name = "json",
-         .kind = ESTOC_ARG_FLAG,
-         .help = "print the request as an object",
-         .to.flag = &json},
-        {.kind = ESTOC_ARG_END},
-    };
     const estoc_usage usage = {
-        .program = "estocd",
         .command = "reject",
-        .positional = "ID",
         .summary = "refuse a request its certificate",
         .description =
             "ID is what `estocd pending` lists. The device is answered 4.03 when it asks\n"
             "again. It may come with another request; to keep it out, take the CA that\n"
             "vouches for it from the client anchors, or revoke its certificate.",
         .example = "  estocd reject r12 --dir ~/est",
-        .options = options,
     };
-    int code = estoc_args_parse(&usage, argc, argv, &id);
-    return code == ESTOC_ARGS_RUN ? decide("reject", id, ESTOC_REJECTED, dir, json) : code;
+    return command(usage, ESTOC_REJECTED, argc, argv);
 }

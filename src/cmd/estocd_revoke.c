@@ -63,21 +63,13 @@ int estocd_revoke(int argc, char **argv)
     const char *id;
     bool json = false;
     const estoc_arg options[] = {
-        {.name = "dir",
-         .kind = ESTOC_ARG_TEXT,
-         .metavar = "DIR",
-         .help = "what `estocd init` made",
-         .to.text = &dir,
-         .required = true},
+        ESTOCD_DIR_OPTION(&dir),
         {.name = "reason",
          .kind = ESTOC_ARG_TEXT,
          .metavar = "REASON",
          .help = "why, as RFC 5280 has it (unspecified)",
          .to.text = &reason},
-        {.name = "json",
-         .kind = ESTOC_ARG_FLAG,
-         .help = "print the certificate's record as an object",
-         .to.flag = &json},
+        ESTOCD_JSON_OPTION("print the certificate's record as an object", &json),
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {

@@ -12,22 +12,14 @@
 #include "server.h"
 #include "text.h"
 
-static void report(void *ctx, int line, const char *text)
-{
-    const char *dir = ctx;
-    if (line > 0) {
-        fprintf(stderr, "estocd run: %s/estocd.conf:%d: %s\n", dir, line, text);
-    } else {
-        fprintf(stderr, "estocd run: %s/estocd.conf: %s\n", dir, text);
-    }
-}
-
 /* The file, with the addresses of the command line in place of its own. */
-static estoc_err load(char *dir, const estoc_args_list *listen, estoc_config *conf)
+static estoc_err load(const char *dir, const estoc_args_list *listen, estoc_config *conf)
 {
-    estoc_err err = estoc_config_load(dir, conf, report, dir);
-    if (err || listen->n == 0) {
-        return err;
+    if (!estocd_configure("run", dir, conf)) {
+        return ESTOC_E_CONFIG;
+    }
+    if (listen->n == 0) {
+        return ESTOC_OK;
     }
     conf->listen_n = 0;
     for (size_t i = 0; i < listen->n; i++) {
@@ -41,7 +33,7 @@ static estoc_err load(char *dir, const estoc_args_list *listen, estoc_config *co
     return ESTOC_OK;
 }
 
-static void reload(estoc_server *server, char *dir, const estoc_args_list *listen)
+static void reload(estoc_server *server, const char *dir, const estoc_args_list *listen)
 {
     static estoc_config conf;
     estoc_why why = {""};
@@ -72,7 +64,7 @@ static void print_ready(const estoc_server *server)
     fflush(stdout);
 }
 
-static void serve(estoc_server *server, char *dir, const estoc_args_list *listen,
+static void serve(estoc_server *server, const char *dir, const estoc_args_list *listen,
                   const sigset_t *set)
 {
     int sig = 0;
@@ -95,7 +87,7 @@ static void block_signals(sigset_t *set)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int start(char *dir, const estoc_args_list *listen)
+static int start(const char *dir, const estoc_args_list *listen)
 {
     static estoc_config conf;
     if (load(dir, listen, &conf)) {
@@ -120,12 +112,7 @@ static int parse(int argc, char **argv, const char **dir, estoc_args_list *liste
 {
     const char *unused;
     const estoc_arg options[] = {
-        {.name = "dir",
-         .kind = ESTOC_ARG_TEXT,
-         .metavar = "DIR",
-         .help = "what `estocd init` made",
-         .to.text = dir,
-         .required = true},
+        ESTOCD_DIR_OPTION(dir),
         {.name = "listen",
          .kind = ESTOC_ARG_LIST,
          .metavar = "ADDR:PORT",
@@ -150,17 +137,8 @@ static int parse(int argc, char **argv, const char **dir, estoc_args_list *liste
 
 int estocd_run(int argc, char **argv)
 {
-    static char dir[sizeof((estoc_config *)NULL)->dir];
-    const char *dir_arg = "";
+    const char *dir = "";
     estoc_args_list listen = {.n = 0};
-    int code = parse(argc, argv, &dir_arg, &listen);
-    if (code != ESTOC_ARGS_RUN) {
-        return code;
-    }
-    if (strlen(dir_arg) >= sizeof dir) {
-        fprintf(stderr, "estocd run: --dir: the path is too long\n");
-        return 1;
-    }
-    memcpy(dir, dir_arg, strlen(dir_arg) + 1);
-    return start(dir, &listen);
+    int code = parse(argc, argv, &dir, &listen);
+    return code == ESTOC_ARGS_RUN ? start(dir, &listen) : code;
 }

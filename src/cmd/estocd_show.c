@@ -115,16 +115,8 @@ int estocd_show(int argc, char **argv)
     const char *id;
     bool json = false;
     const estoc_arg options[] = {
-        {.name = "dir",
-         .kind = ESTOC_ARG_TEXT,
-         .metavar = "DIR",
-         .help = "what `estocd init` made",
-         .to.text = &dir,
-         .required = true},
-        {.name = "json",
-         .kind = ESTOC_ARG_FLAG,
-         .help = "an object, with what is shown in it as PEM",
-         .to.flag = &json},
+        ESTOCD_DIR_OPTION(&dir),
+        ESTOCD_JSON_OPTION("an object, with what is shown in it as PEM", &json),
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {
