@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include <estoc/cert.h>
-#include <estoc/multipart.h>
 
 #include "session.h"
 #include "text.h"
+#include "verdict.h"
 #include "worker.h"
-
-#define CERTS_EXTRA 128 /* bytes around a certificate */
 
 /* ------------------------------------------------------------------ what the responder asks for */
 
@@ -86,20 +84,23 @@ static bool within_limits(const estoc_session *s, estoc_answer *refusal)
                                       "too many requests, come later", wait_ms);
 }
 
+static const char *code_text(uint8_t code, char out[8])
+{
+    snprintf(out, 8, "%u.%02u", ESTOC_COAP_CLASS(code), ESTOC_COAP_DETAIL(code));
+    return out;
+}
+
 static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     estoc_session *s = ctx;
     estoc_route route;
     bool ok = permit(s, req, &route, refusal) && within_limits(s, refusal);
     if (!ok) {
-        char code[8];
-        snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(refusal->code),
-                 ESTOC_COAP_DETAIL(refusal->code));
-        char peer[ESTOC_PATH_TEXT_MAX];
+        char code[8], peer[ESTOC_PATH_TEXT_MAX];
         /* strangers have their line already, and do not fill the log with more */
         estoc_log(estoc_dtls_recognised(s->dtls) ? ESTOC_LOG_INFO : ESTOC_LOG_DEBUG, "coap", "peer",
                   estoc_path_text(&s->entry.path, peer, sizeof peer), "result", "refused", "code",
-                  code, "why", (const char *)refusal->body.ptr, NULL);
+                  code_text(refusal->code, code), "why", (const char *)refusal->body.ptr, NULL);
     }
     return ok;
 }
@@ -261,80 +262,11 @@ static void log_refused(const estoc_session *s)
 
 /* --------------------------------------------------------------------------------- the exchanges */
 
-/* The certificate as the route wants it. */
-static estoc_err encode_cert(const estoc_verdict *v, uint16_t format, estoc_buf out, size_t *len)
-{
-    if (format == ESTOC_FORMAT_CERTS) {
-        return estoc_certs_build(&v->cert, 1, out, len);
-    }
-    estoc_writer w = estoc_writer_of(out);
-    estoc_write_bytes(&w, v->cert);
-    return estoc_writer_end(&w, len);
-}
-
-/* E5: the key, then the certificate, as in RFC 9148 Appendix A.3. */
-static estoc_err encode_key(const estoc_verdict *v, estoc_op op, estoc_buf out, size_t *len)
-{
-    uint16_t format = op == ESTOC_OP_SKG ? ESTOC_FORMAT_CERTS : ESTOC_FORMAT_CERT;
-    size_t room = v->cert.len + CERTS_EXTRA;
-    uint8_t *cert = malloc(room);
-    size_t cert_len = 0;
-    estoc_err err =
-        cert != NULL ? encode_cert(v, format, (estoc_buf){cert, room}, &cert_len) : ESTOC_E_MEMORY;
-    const estoc_part parts[] = {{.format = v->key_format, .body = v->key},
-                                {.format = format, .body = {cert, cert_len}}};
-    err = err ? err : estoc_multipart_build(parts, 2, out, len);
-    free(cert);
-    return err;
-}
-
-static estoc_err encode(const estoc_verdict *v, const estoc_route *route, estoc_answer *a)
-{
-    bool key = route->format == ESTOC_FORMAT_MULTIPART;
-    estoc_body *body = estoc_body_new(v->cert.len + v->key.len + 2 * CERTS_EXTRA);
-    if (body == NULL) {
-        return ESTOC_E_MEMORY;
-    }
-    size_t len = 0;
-    estoc_buf out = {body->bytes, body->cap};
-    estoc_err err =
-        key ? encode_key(v, route->op, out, &len) : encode_cert(v, route->format, out, &len);
-    if (err) {
-        estoc_body_free(body);
-        return err;
-    }
-    *a = (estoc_answer){.code = ESTOC_COAP_CHANGED,
-                        .format = route->format,
-                        .body = {body->bytes, len},
-                        .owner = body,
-                        .secret = key};
-    return ESTOC_OK;
-}
-
-#define RETRY_S 5u /* Max-Age where the authority names none */
-
-/* C4: only 5.03 and 4.29 say when to come again. */
-static void refuse_for(estoc_answer *a, estoc_err err, const char *text, uint32_t retry_s)
-{
-    estoc_refuse(a, estoc_err_coap_code(err), text);
-    a->has_max_age = a->code == ESTOC_COAP_UNAVAILABLE || a->code == ESTOC_COAP_TOO_MANY_REQUESTS;
-    a->max_age_s = retry_s > 0 ? retry_s : RETRY_S;
-}
-
 /* On the authority's thread: encode, and hand over to the worker. */
 static void decided(void *ctx, const estoc_verdict *v)
 {
     estoc_late *late = ctx;
-    estoc_answer *a = &late->answer;
-    if (v->err == ESTOC_OK) {
-        estoc_err err = encode(v, &late->route, a);
-        if (err) {
-            refuse_for(a, err, estoc_err_text(err), 0);
-        }
-    } else {
-        snprintf(late->text, sizeof late->text, "%s", v->text != NULL ? v->text : "");
-        refuse_for(a, v->err, late->text, v->retry_s);
-    }
+    estoc_verdict_answer(v, late);
     estoc_worker_late(late->session->worker, late);
 }
 
@@ -374,11 +306,11 @@ static estoc_err ask_authority(estoc_session *s, const estoc_request *req)
 static void log_request(const estoc_session *s, const estoc_answer *a, estoc_ms now)
 {
     char peer[ESTOC_PATH_TEXT_MAX], code[8], bytes[24], ms[24];
-    snprintf(code, sizeof code, "%u.%02u", ESTOC_COAP_CLASS(a->code), ESTOC_COAP_DETAIL(a->code));
     snprintf(bytes, sizeof bytes, "%zu", a->body.len);
     snprintf(ms, sizeof ms, "%llu", (unsigned long long)(now - s->asked_at));
     estoc_log(ESTOC_LOG_DEBUG, "coap", "peer", estoc_path_text(&s->entry.path, peer, sizeof peer),
-              "op", estoc_route_name(&s->route), "code", code, "bytes", bytes, "ms", ms, NULL);
+              "op", estoc_route_name(&s->route), "code", code_text(a->code, code), "bytes", bytes,
+              "ms", ms, NULL);
 }
 
 /* What waits its turn is not sent a second time meanwhile: its copy would wait behind it. */
@@ -435,7 +367,7 @@ static void serve(estoc_session *s, estoc_ms now)
             err = estoc_route_get(s->generation, &s->route, req, &answer);
         }
         if (err) {
-            refuse_for(&answer, err, estoc_err_text(err), 0);
+            estoc_refuse_for(&answer, err, estoc_err_text(err), 0);
         }
     }
     log_request(s, &answer, now);
