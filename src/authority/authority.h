@@ -43,8 +43,8 @@ typedef struct estoc_authority_ops {
     const estoc_blobs *(*anchors)(estoc_authority *a, const char *profile);
     /** CsrAttrs, DER; empty if none are configured. Lives as long as the authority. */
     estoc_slice (*attributes)(estoc_authority *a, const char *profile);
-    /** Whether this client's certificate, which the handshake has verified, is revoked: at each
-     *  request, for an association may have begun before (D8). Knows it within a second, and never
+    /** Whether this client's certificate, which leads to an anchor, is revoked: in the handshake, and
+     *  at each request, for an association may have begun before (D8). Knows it within a second, and never
      *  waits for the store. Any thread.                                                            */
     bool (*revoked)(estoc_authority *a, estoc_slice client_cert);
     /** @return 0, and done() will be called; or an error, and it will not: ESTOC_E_BUSY or

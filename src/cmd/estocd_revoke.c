@@ -78,9 +78,9 @@ int estocd_revoke(int argc, char **argv)
         .positional = "SERIAL",
         .summary = "revoke a certificate, for good",
         .description =
-            "Within a second a running estocd refuses whoever shows this certificate, in open\n"
-            "associations, too, with 4.03. The device can come back with its manufacturer's\n"
-            "certificate, if that is still among the client anchors.\n"
+            "Within a second a running estocd refuses whoever shows this certificate: in the\n"
+            "handshake, and with 4.03 in open associations. The device can come back with its\n"
+            "manufacturer's certificate, if that is still among the client anchors.\n"
             "REASON: " ESTOCD_REASONS ".",
         .example = "  estocd revoke 5c0ffee0123456789abcdef012345678 --dir ~/est \\\n"
                    "      --reason keyCompromise",

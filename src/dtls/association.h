@@ -29,6 +29,8 @@ typedef struct estoc_dtls_context {
     bool let_strangers_in;
     uint32_t (*leeway)(void *ctx, estoc_slice leaf);
     void *leeway_ctx;
+    bool (*revoked)(void *ctx, estoc_slice leaf);
+    void *revoked_ctx;
     uint32_t resume_s;
     estoc_dtls_cache *sessions; /* NULL: none are kept */
     /* client only */
@@ -57,6 +59,7 @@ struct estoc_dtls {
     bool verified;      /* that the peer holds the key of its certificate: a complete handshake */
     bool expired;       /* its certificate, and that was let pass: D6 */
     bool stranger;      /* and the certificate leads to no anchor: D4 */
+    bool revoked;       /* it is: it makes no stranger either */
     size_t message_max; /* 0 before */
     unsigned early;     /* records of the next epoch taken in during the handshake */
     estoc_blob cert;    /* the peer's */

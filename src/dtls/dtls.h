@@ -44,6 +44,11 @@ typedef struct estoc_dtls_server_cfg {
      * if that is all that is wrong with it, from any thread. NULL: it is not */
     uint32_t (*leeway)(void *ctx, estoc_slice leaf);
     void *leeway_ctx;
+    /* Whether a client's certificate that leads to an anchor is revoked: asked in a full handshake, and
+     * before a session is resumed, from any thread. It is refused, also where strangers are let in.
+     * NULL: none is */
+    bool (*revoked)(void *ctx, estoc_slice leaf);
+    void *revoked_ctx;
 } estoc_dtls_server_cfg;
 
 ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,

@@ -4,7 +4,8 @@
  *
  * The server keeps a session, with the client's certificate, for as long as the certificates of the
  * client's chain last, and no longer than configured. It does so for clients it recognises only, and a
- * new server (a reload) knows none. Whether the client has been revoked since is asked at each request.
+ * new server (a reload) knows none. Who has been revoked since does not resume: the full handshake says
+ * why. Who is revoked later than that is told at each request.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -47,7 +48,18 @@ static int keep(SSL *ssl, SSL_SESSION *session)
     return 0;
 }
 
-/* A session whose client was not kept is none: then there is a full handshake. */
+static bool may_resume(const estoc_dtls_context *c, SSL_SESSION *session)
+{
+    uint8_t *der = NULL;
+    const X509 *x = SSL_SESSION_get0_peer(session);
+    int len = x != NULL ? i2d_X509(x, &der) : 0;
+    bool may = len > 0 && (c->revoked == NULL ||
+                           !c->revoked(c->revoked_ctx, estoc_slice_of(der, (size_t)len)));
+    OPENSSL_free(der);
+    return may;
+}
+
+/* A session whose client was not kept, or may not have it, is none: then there is a full handshake. */
 static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *copy)
 {
     const estoc_dtls *d = SSL_get_app_data(ssl);
@@ -61,8 +73,9 @@ static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *cop
     estoc_dtls_cache_get(d->context->sessions, id, estoc_unix_s(), bytes, &len);
     SSL_SESSION *session = len > 0 ? d2i_SSL_SESSION(NULL, &at, (long)len) : NULL;
     estoc_wipe(bytes, len);
-    if (session != NULL && SSL_SESSION_get0_peer(session) == NULL) {
+    if (session != NULL && !may_resume(d->context, session)) {
         SSL_SESSION_free(session);
+        estoc_dtls_cache_remove(d->context->sessions, id);
         session = NULL;
     }
     return session;

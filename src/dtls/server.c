@@ -101,6 +101,8 @@ estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_ser
     s->context.resume_s = cfg->resume_s;
     s->context.leeway = cfg->leeway;
     s->context.leeway_ctx = cfg->leeway_ctx;
+    s->context.revoked = cfg->revoked;
+    s->context.revoked_ctx = cfg->revoked_ctx;
     estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors, cfg->expired, cfg->denied};
     estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
     err = err ? err : estoc_dtls_keep_sessions(&s->context, cfg->resume_max);

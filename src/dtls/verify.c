@@ -161,6 +161,10 @@ static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls 
         X509 *x = X509_STORE_CTX_get_current_cert(store);
         return refuse(store, d, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
     }
+    if (c->revoked != NULL && c->revoked(c->revoked_ctx, cert->der)) { /* D8 */
+        d->revoked = true;
+        return refuse(store, d, leaf, X509_V_ERR_CERT_REVOKED, "certificate is revoked");
+    }
     if (d->expired && !may_be_expired(store, c) && !within_leeway(c, cert, at)) {
         d->expired = false;
         return refuse(store, d, leaf, X509_V_ERR_CERT_HAS_EXPIRED,
@@ -200,7 +204,7 @@ int estoc_dtls_verify(X509_STORE_CTX *store, void *arg)
     } else {
         const estoc_dtls_context *c = arg;
         good = judge(store, c, d, &cert);
-        if (good != 1 && c->let_strangers_in) { /* the reason stays in `why` */
+        if (good != 1 && c->let_strangers_in && !d->revoked) { /* the reason stays in `why` */
             d->stranger = true;
             X509_STORE_CTX_set_error(store, X509_V_OK);
             good = 1;

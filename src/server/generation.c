@@ -130,6 +130,12 @@ static uint32_t leeway(void *ctx, estoc_slice leaf)
     return most > 0 && estoc_generation_signed(g, leaf) ? most : 0;
 }
 
+static bool revoked(void *ctx, estoc_slice leaf)
+{
+    const estoc_generation *g = ctx;
+    return g->authority->ops->revoked(g->authority, leaf);
+}
+
 static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
 {
     estoc_dtls_server_cfg cfg = {.chain = &g->server_chain,
@@ -143,7 +149,9 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
                                  .resume_s = g->conf.resume_s,
                                  .resume_max = g->conf.sessions_max,
                                  .leeway = leeway,
-                                 .leeway_ctx = g};
+                                 .leeway_ctx = g,
+                                 .revoked = revoked,
+                                 .revoked_ctx = g};
     return estoc_dtls_server_new(&cfg, &g->dtls, why);
 }
 

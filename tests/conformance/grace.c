@@ -123,6 +123,7 @@ static void never_revoked(void **state)
     const fixture *f = *state;
     output o;
     enroll_short(f, "lost");
+    peer *p = connect_as(f, "lost");
     X509 *cert = cert_read(path_in(f, "lost.crt"));
     BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
     char *hex = BN_bn2hex(n);
@@ -133,7 +134,6 @@ static void never_revoked(void **state)
     X509_free(cert);
     await_end(f, "lost", 0);
     unsigned before = issued(f);
-    peer *p = connect_as(f, "lost");
     long long until = now_ms() + 10000; /* a second is promised; this only bounds the test */
     while (get(p, GRACED "/crts") == CODE(2, 5)) {
         assert_true(now_ms() < until);
@@ -142,6 +142,11 @@ static void never_revoked(void **state)
     assert_int_equal(get(p, GRACED "/crts"), CODE(4, 3));
     assert_int_equal(post(p, GRACED "/sren"), CODE(4, 3));
     assert_int_equal(issued(f), before);
+    peer_free(p);
+    peer_cfg cfg = device_cfg(f, "lost");
+    p = peer_new(&cfg);
+    assert_false(peer_handshake(p, 10000));
+    assert_int_equal(p->alert_in, 2 << 8 | 44); /* fatal, certificate_revoked */
     peer_free(p);
 }
 

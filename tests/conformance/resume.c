@@ -124,14 +124,12 @@ static void revoked_since(void **state)
         f->srv, NULL);
     assert_int_equal(o.code, 0);
     sleep(2); /* a second is promised */
-    peer *p = connect_with(f, "gone", session);
-    EVP_PKEY *key = key_new("P-256");
-    body csr, answer;
-    csr_new(key, "CN=dev", NULL, &csr);
-    assert_int_equal(enroll(p, EST "/sren", &csr, -1, -1, &answer), CODE(4, 3));
-    assert_int_equal(enroll(p, EST "/sen", &csr, -1, -1, &answer), CODE(4, 3));
+    peer_cfg cfg = device_cfg(f, "gone");
+    cfg.session = session;
+    peer *p = peer_new(&cfg);
+    assert_false(peer_handshake(p, 10000));
+    assert_int_equal(p->alert_in, 2 << 8 | 44); /* fatal, certificate_revoked */
     assert_int_equal(issued(f), before);
-    EVP_PKEY_free(key);
     peer_free(p);
     SSL_SESSION_free(session);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,6 +16,8 @@
 #include "device.h"
 
 enum { REVOKED_MS = 10000 }; /* a second is promised; this only bounds the test */
+/* TLS alert descriptions. */
+enum { CERTIFICATE_REVOKED = 44, FATAL = 2 };
 
 /* A certificate by the server's CA, kept as NAME.crt, NAME.key, NAME.ta. @return its serial */
 static const char *enroll_as(const fixture *f, const char *name)
@@ -142,13 +145,31 @@ static void between_blocks(void **state)
     peer_free(p);
 }
 
-static bool refused_at_last(const peer_cfg *cfg)
+static bool logged(const fixture *f, size_t from, const char *text)
 {
-    reply r;
+    static char log[1 << 20];
+    size_t len = read_file(path_in(f, "estocd.log"), log, sizeof log);
+    const char *line = len > from ? strstr(log + from, text) : NULL;
+    if (line != NULL) {
+        assert_null(strstr(line + 1, text)); /* just once */
+    }
+    return line != NULL;
+}
+
+/* In the handshake: the alert, and one line in the log, which may come after it. */
+static void refused(const fixture *f, const peer_cfg *cfg)
+{
+    struct stat st;
+    assert_int_equal(stat(path_in(f, "estocd.log"), &st), 0);
     peer *p = peer_new(cfg);
-    bool refused = !peer_handshake(p, 5000) || get(p, EST "/crts", &r) == CODE(4, 3);
+    assert_false(peer_handshake(p, 10000));
+    assert_int_equal(p->alert_in, FATAL << 8 | CERTIFICATE_REVOKED);
     peer_free(p);
-    return refused;
+    long long end = now_ms() + REVOKED_MS;
+    while (!logged(f, (size_t)st.st_size, "certificate is revoked (CN=dev)")) {
+        assert_true(now_ms() < end);
+        usleep(5000);
+    }
 }
 
 static void new_associations(void **state)
@@ -160,15 +181,62 @@ static void new_associations(void **state)
     await_refusal(p);
     peer_free(p);
     peer_cfg cfg = device_cfg(f, "c");
-    assert_true(refused_at_last(&cfg));
+    refused(f, &cfg);
     fixture_restart(f); /* it is known from the beginning */
     cfg.port = f->port;
-    assert_true(refused_at_last(&cfg));
+    refused(f, &cfg);
     output o;
     run(&o, "estoc", "renew", f->uri, "--out", path_in(f, "c"), NULL);
-    assert_in_range(o.code, 3, 4);
+    assert_int_equal(o.code, 3);
+    assert_non_null(strstr(o.err, "revoked"));
     /* a way back: the manufacturer's certificate */
     enroll_as(f, "c2");
+}
+
+/* HC 47: in the full handshake that comes instead. */
+static void resumed(void **state)
+{
+    const fixture *f = *state;
+    const char *serial = enroll_as(f, "r");
+    peer_cfg cfg = device_cfg(f, "r");
+    peer *p = connect_as(f, "r");
+    expect_alive(p);
+    cfg.session = SSL_get1_session(p->ssl);
+    peer *again = peer_connect(&cfg);
+    assert_true(SSL_session_reused(again->ssl));
+    expect_alive(again);
+    revoked(f, serial);
+    await_refusal(p);
+    reply r;
+    assert_int_equal(get(again, EST "/crts", &r), CODE(4, 3)); /* inside a resumed one */
+    refused(f, &cfg);
+    peer_free(again);
+    peer_free(p);
+    SSL_SESSION_free(cfg.session);
+}
+
+/* `unrecognised = answer` is for those whom nobody knows. */
+static void strangers_let_in(void **state)
+{
+    fixture *f = *state;
+    fixture_conf(f, "server", "unrecognised", "answer");
+    fixture_start(f);
+    const char *serial = enroll_as(f, "s");
+    peer *p = connect_as(f, "s");
+    revoked(f, serial);
+    await_refusal(p);
+    peer_free(p);
+    peer_cfg cfg = device_cfg(f, "s");
+    refused(f, &cfg);
+    EVP_PKEY *key = key_new("P-256");
+    X509 *cert = cert_new(key, &(cert_cfg){.cn = "dev"});
+    cfg = (peer_cfg){.port = f->port, .own = cert, .own_key = key};
+    p = peer_connect(&cfg);
+    reply r;
+    assert_int_equal(get(p, EST "/crts", &r), CODE(4, 1));
+    peer_free(p);
+    X509_free(cert);
+    EVP_PKEY_free(key);
 }
 
 static void turned_signature(void **state)
@@ -185,6 +253,7 @@ static void turned_signature(void **state)
     revoked(f, serial);
     await_refusal(p);
     peer_free(p);
+    refused(f, &cfg);
     EVP_PKEY_free(key);
     X509_free(cert);
 }
@@ -253,7 +322,7 @@ static void the_command(void **state)
     assert_non_null(strstr(o.out, "Z, superseded\n"));
     fixture_start(f);
     peer_cfg cfg = device_cfg(f, "e");
-    assert_true(refused_at_last(&cfg));
+    refused(f, &cfg);
 }
 
 int main(void)
@@ -262,8 +331,11 @@ int main(void)
         NAMED("D8 E4 HC 171 revoked while its association is open: 4.03 to every request",
               in_open_association),
         NAMED("D8 E4 HC 171 revoked between the blocks of a request", between_blocks),
-        NAMED("D8 E4 revoked before the association, and before the server started",
+        NAMED("D8 E4 revoked before the association, and before the server started: no handshake",
               new_associations),
+        NAMED("D8 HC 47 revoked while its session can be resumed: no resumption, no handshake",
+              resumed),
+        NAMED_ALONE("D8 D4 revoked is refused also where strangers are let in", strangers_let_in),
         NAMED("D8 a revoked certificate with its signature written in another way",
               turned_signature),
         NAMED("E6 the request of a revoked certificate gets another", the_same_request),

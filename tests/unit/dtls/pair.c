@@ -294,6 +294,13 @@ static uint32_t leeway(void *ctx, estoc_slice leaf)
     return p->leeway_s;
 }
 
+static bool revoked(void *ctx, estoc_slice leaf)
+{
+    pair *p = ctx;
+    p->revoked_asked++;
+    return p->revoked != NULL && estoc_slice_eq(leaf, estoc_blob_slice(p->revoked->cert));
+}
+
 static void make_server(pair *p)
 {
     estoc_why why;
@@ -312,7 +319,9 @@ static void make_server(pair *p)
                                  .resume_s = p->resume_s,
                                  .resume_max = p->resume_max,
                                  .leeway = p->leeway_s > 0 ? leeway : NULL,
-                                 .leeway_ctx = p};
+                                 .leeway_ctx = p,
+                                 .revoked = p->ask_revoked ? revoked : NULL,
+                                 .revoked_ctx = p};
     assert_int_equal(estoc_dtls_server_new(&cfg, &p->server, &why), 0);
     assert_int_equal(estoc_dtls_listener_new(p->server, &p->listener), 0);
     estoc_blobs_free(&chain);

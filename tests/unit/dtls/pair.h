@@ -59,6 +59,9 @@ typedef struct pair {
     bool accept_ra, let_strangers_in;
     uint32_t leeway_s; /* after the end of a certificate, if not 0 */
     unsigned *leeway_asked;
+    const credential *revoked; /* it may change on the way; NULL: none is */
+    bool ask_revoked;          /* the server has somebody to ask */
+    unsigned revoked_asked;
     size_t payload_max;
     uint32_t timeout_ms;
     uint32_t resume_s; /* of the server */

@@ -214,6 +214,37 @@ static void strangers(void **state)
     cred_free(&odd);
 }
 
+/* HC 47: its session is no way around the full handshake, which says why. */
+static void revoked_since(void **state)
+{
+    (void)state;
+    estoc_blob session;
+    pair *p = pair_new();
+    p->ask_revoked = true;
+    p->resume_s = 3600;
+    p->resume_max = 10;
+    pair_open(p);
+    assert_int_equal(estoc_dtls_session(p->c, &session), 0);
+    end(p);
+    resume_with(p, session, &ca);
+    again(p, true);
+    assert_int_equal(p->revoked_asked, 2);
+    end(p);
+    p->revoked = &device;
+    pair_connect(p);
+    pair_run(p, ESTOC_NEVER);
+    assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_FAILED);
+    assert_string_equal(estoc_dtls_why(p->s), "certificate is revoked (CN=dev)");
+    assert_int_equal(alert_of(p, DOWN), SSL_AD_CERTIFICATE_REVOKED);
+    assert_int_equal(p->revoked_asked, 4); /* about the session, and about the certificate */
+    end(p);
+    p->revoked = NULL; /* the session is gone, too */
+    resume_with(p, session, &ca);
+    again(p, false);
+    estoc_blob_free(&session);
+    pair_free(p);
+}
+
 /* A certificate that ends ends its sessions. */
 static void as_long_as_the_certificate(void **state)
 {
@@ -365,6 +396,7 @@ int main(void)
         {"D8 296 a client resumes only what it still trusts", client_refuses, NULL, NULL, NULL},
         {"D8 a session that is not known is a full handshake", full_instead, NULL, NULL, NULL},
         {"D8 D4 a stranger resumes nothing", strangers, NULL, NULL, NULL},
+        {"D8 47 whose certificate is revoked resumes nothing", revoked_since, NULL, NULL, NULL},
         {"D8 a session ends with the certificate", as_long_as_the_certificate, NULL, NULL, NULL},
         {"D8 46 no resumption without the extended master secret", no_ems, NULL, NULL, NULL},
         {"D8 the session ID is not enough", id_is_no_key, NULL, NULL, NULL},

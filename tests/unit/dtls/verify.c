@@ -246,6 +246,48 @@ static void denied(void **state)
     let_in(p, "certificate is denied (CN=dev)");
 }
 
+/* Asked about who leads to an anchor; and no stranger either. */
+static void revoked(void **state)
+{
+    (void)state;
+    credential odd = cred_new(&(cert_cfg){.cn = "dev", .issuer = &other_ca});
+    for (int i = 0; i < 2; i++) {
+        pair *p = pair_new();
+        p->ask_revoked = true;
+        p->revoked = &device;
+        p->let_strangers_in = i == 1;
+        assert_int_equal(refused(p, "certificate is revoked (CN=dev)"), SSL_AD_CERTIFICATE_REVOKED);
+        p = pair_new();
+        p->ask_revoked = true;
+        p->revoked = &server_cred;
+        p->let_strangers_in = i == 1;
+        pair_open(p);
+        assert_true(estoc_dtls_recognised(p->s));
+        assert_int_equal(p->revoked_asked, 1);
+        pair_free(p);
+    }
+    pair *p = pair_new();
+    p->ask_revoked = true;
+    p->client_id = p->revoked = &odd;
+    let_in(p, "unable to get local issuer certificate (CN=dev)"); /* who knows whose it is */
+    cred_free(&odd);
+}
+
+static void revoked_and_expired(void **state)
+{
+    (void)state;
+    credential old =
+        cred_new(&(cert_cfg){.cn = "dev", .issuer = &ca, .from_s = -7200, .until_s = -60});
+    unsigned asked = 0;
+    pair *p = pair_new();
+    p->ask_revoked = true;
+    p->leeway_s = 3600;
+    p->leeway_asked = &asked;
+    p->client_id = p->revoked = &old;
+    assert_int_equal(refused(p, "certificate is revoked (CN=dev)"), SSL_AD_CERTIFICATE_REVOKED);
+    cred_free(&old);
+}
+
 /* Only the end of the client's own certificate is looked over, and only when all else is right. */
 static void leeway(void **state)
 {
@@ -561,6 +603,9 @@ int main(void)
         {"D6 52 expired, below anchors that allow it", expired, NULL, NULL, NULL},
         {"D6 an intermediate that has expired", expired_between, NULL, NULL, NULL},
         {"D6 denied certificates", denied, NULL, NULL, NULL},
+        {"D8 D4 a revoked certificate is refused, also where strangers are let in", revoked, NULL,
+         NULL, NULL},
+        {"D8 D6 revoked and expired is revoked", revoked_and_expired, NULL, NULL, NULL},
         cmocka_unit_test(strangers),
         cmocka_unit_test(no_strangers),
         {"D6 E4 an end that is looked over, and nothing else", leeway, NULL, NULL, NULL},
