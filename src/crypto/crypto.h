@@ -68,6 +68,8 @@ ESTOC_MUST_USE estoc_err estoc_sha256(estoc_slice msg, uint8_t out[32]);
 #define ESTOC_BASE64_LEN(len) (((len) + 2) / 3 * 4 + 1)
 /** Base64 in one line, with a NUL. `out` has ESTOC_BASE64_LEN(s.len). @return its length */
 size_t estoc_base64(estoc_slice s, char *out);
+/** The other way. `out` has 3 bytes for 4 of the text. @return 0; ESTOC_E_MALFORMED; ESTOC_E_SPACE */
+ESTOC_MUST_USE estoc_err estoc_base64_decode(const char *text, estoc_buf out, size_t *len);
 /** The system's cryptographic random source. */
 estoc_random estoc_random_system(void);
 

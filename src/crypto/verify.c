@@ -2,6 +2,7 @@
  *
  * Signatures checked, digests and random bytes: OpenSSL.
  */
+#include <limits.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -282,6 +283,29 @@ size_t estoc_base64(estoc_slice s, char *out)
 {
     int len = EVP_EncodeBlock((unsigned char *)out, s.ptr, (int)s.len);
     return len > 0 ? (size_t)len : 0;
+}
+
+estoc_err estoc_base64_decode(const char *text, estoc_buf out, size_t *len)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t digits = strspn(text, alphabet);
+    size_t pad = strspn(text + digits, "=");
+    size_t all = digits + pad;
+    *len = 0;
+    /* OpenSSL takes blanks around it, and padding anywhere */
+    if (text[all] != '\0' || all % 4 != 0 || pad > 2 || all > INT_MAX) {
+        return ESTOC_E_MALFORMED;
+    }
+    if (out.cap < all / 4 * 3) {
+        return ESTOC_E_SPACE;
+    }
+    int n = EVP_DecodeBlock(out.ptr, (const unsigned char *)text, (int)all);
+    if (n < 0 || (size_t)n < pad) {
+        return ESTOC_E_MALFORMED;
+    }
+    *len = (size_t)n - pad;
+    return ESTOC_OK;
 }
 
 static bool fill(void *ctx, uint8_t *out, size_t len)

@@ -495,6 +495,38 @@ static void from_several_threads(void **state)
     }
 }
 
+/* RFC 4648 section 10 */
+static void base64(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"}};
+    static const char *const bad[] = {"Z",        "Zg",    "Zg=",   "Zg===",  "====", "=Zg=",
+                                      "Zg==Zg==", " Zm9v", "Zm9v ", "Zm9v\n", "Zm-v", "Zm9"};
+    uint8_t out[16];
+    char text[16];
+    size_t len;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        const char *plain = pairs[i][0];
+        assert_int_equal(estoc_base64(estoc_slice_str(plain), text), strlen(pairs[i][1]));
+        assert_string_equal(text, pairs[i][1]);
+        assert_int_equal(estoc_base64_decode(text, (estoc_buf){out, sizeof out}, &len), 0);
+        assert_int_equal(len, strlen(plain));
+        assert_memory_equal(out, plain, len);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(estoc_base64_decode(bad[i], (estoc_buf){out, sizeof out}, &len),
+                         ESTOC_E_MALFORMED);
+        assert_int_equal(len, 0);
+    }
+    assert_int_equal(estoc_base64_decode("Zm9v", (estoc_buf){out, 2}, &len), ESTOC_E_SPACE);
+}
+
 int main(void)
 {
     if (!short_memory_ready()) {
@@ -512,6 +544,7 @@ int main(void)
         cmocka_unit_test(fitting_kinds_only),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(digest),
+        cmocka_unit_test(base64),
         cmocka_unit_test(random_bytes),
     };
     return cmocka_run_group_tests_name("crypto verify", tests, NULL, NULL);
