@@ -9,7 +9,6 @@
 
 #include <openssl/ssl.h>
 
-#include "cache.h"
 #include "dtls.h"
 
 enum { RECORD_HEADER_LEN = 13 }; /* type, version, epoch, sequence number, length */
@@ -32,7 +31,9 @@ typedef struct estoc_dtls_context {
     bool (*revoked)(void *ctx, estoc_slice leaf);
     void *revoked_ctx;
     uint32_t resume_s;
-    estoc_dtls_cache *sessions; /* NULL: none are kept */
+    estoc_dtls_cache *sessions; /* borrowed; NULL: none are kept */
+    estoc_dtls_cookies cookies;
+    bool cookies_shared;
     /* client only */
     SSL_SESSION *session;      /* to be resumed, or NULL */
     estoc_blobs session_chain; /* what the server sent with its certificate in the full handshake */
@@ -110,8 +111,16 @@ ESTOC_MUST_USE estoc_err estoc_dtls_peer_chain(const estoc_dtls *d, estoc_blobs 
 /** Whether a server with this certificate is the one meant. RFC 7030 section 3.6.1 */
 bool estoc_dtls_is_host(const estoc_dtls_context *c, const estoc_cert *cert);
 
-/** A server that lets sessions be resumed, if `resume_s` is set. @return 0; ESTOC_E_MEMORY */
-ESTOC_MUST_USE estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, size_t most);
+#define ESTOC_TRUST_LEN 32
+/** What tells servers apart that would not let the same clients in: a digest of their anchors and of
+ *  who is denied, in whatever order. A session of one is none to the other (D8).
+ *  @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO                                                       */
+ESTOC_MUST_USE estoc_err estoc_dtls_trust(const estoc_dtls_credentials *id,
+                                          uint8_t out[ESTOC_TRUST_LEN]);
+/** A server that lets sessions be resumed, if `resume_s` and `sessions` are set.
+ *  @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO                                                       */
+ESTOC_MUST_USE estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c,
+                                                  const estoc_dtls_credentials *id);
 /** The peer of a resumed session, from the full handshake. @return false: it was not kept */
 bool estoc_dtls_take_peer(estoc_dtls *d);
 

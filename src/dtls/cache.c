@@ -16,13 +16,16 @@ typedef struct entry {
     uint8_t id[ESTOC_SESSION_ID_LEN];
     int64_t until;
     estoc_blob session; /* NULL: removed */
+    bool linked;        /* to its bucket; false: another has this ID now */
     uint32_t next;      /* in its bucket */
+    uint32_t next_made; /* of those to be taken */
 } entry;
 
 struct estoc_dtls_cache {
     pthread_mutex_t lock;
     entry *ring;
-    uint32_t most, oldest, n; /* n entries from `oldest` on, removed ones among them */
+    uint32_t most, oldest, n;       /* n entries from `oldest` on, removed ones among them */
+    uint32_t first_made, last_made; /* not taken yet; all in the ring, in its order */
     uint32_t *bucket;
     uint32_t mask;
 };
@@ -40,6 +43,7 @@ estoc_dtls_cache *estoc_dtls_cache_new(size_t most)
     pthread_mutex_init(&c->lock, NULL);
     c->most = (uint32_t)most;
     c->mask = buckets - 1;
+    c->first_made = c->last_made = NONE;
     c->ring = calloc(most, sizeof *c->ring);
     c->bucket = malloc(buckets * sizeof *c->bucket);
     if (c->ring == NULL || c->bucket == NULL) {
@@ -75,7 +79,21 @@ static void forget(estoc_dtls_cache *c, uint32_t *at)
     }
     entry *e = &c->ring[*at];
     *at = e->next;
+    e->linked = false;
     estoc_blob_free(&e->session);
+}
+
+static void drop_oldest(estoc_dtls_cache *c)
+{
+    const entry *e = &c->ring[c->oldest];
+    if (e->linked) {
+        forget(c, find(c, e->id));
+    }
+    if (c->first_made == c->oldest) {
+        c->first_made = e->next_made;
+    }
+    c->oldest = (c->oldest + 1) % c->most;
+    c->n--;
 }
 
 /* The places of the oldest entries that are over, and in any case one if the ring is full. */
@@ -83,14 +101,27 @@ static void make_room(estoc_dtls_cache *c, int64_t now)
 {
     for (int i = 0; i < TIDY_UP && c->n > 0; i++) {
         const entry *e = &c->ring[c->oldest];
-        if (e->session.ptr != NULL && e->until > now && c->n < c->most) {
+        if (e->linked && e->until > now && c->n < c->most) {
             return;
         }
-        if (e->session.ptr != NULL) {
-            forget(c, find(c, e->id));
-        }
-        c->oldest = (c->oldest + 1) % c->most;
-        c->n--;
+        drop_oldest(c);
+    }
+}
+
+static void append(estoc_dtls_cache *c, const uint8_t *id, estoc_blob session, int64_t now,
+                   int64_t until, bool made)
+{
+    make_room(c, now);
+    uint32_t at = (c->oldest + c->n) % c->most;
+    uint32_t *bucket = bucket_of(c, id);
+    c->n++;
+    c->ring[at] = (entry){
+        .until = until, .session = session, .linked = true, .next = *bucket, .next_made = NONE};
+    memcpy(c->ring[at].id, id, ESTOC_SESSION_ID_LEN);
+    *bucket = at;
+    if (made) {
+        *(c->first_made == NONE ? &c->first_made : &c->ring[c->last_made].next_made) = at;
+        c->last_made = at;
     }
 }
 
@@ -103,15 +134,28 @@ bool estoc_dtls_cache_put(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
     }
     pthread_mutex_lock(&c->lock);
     forget(c, find(c, id));
-    make_room(c, now);
-    uint32_t at = (c->oldest + c->n) % c->most;
-    uint32_t *bucket = bucket_of(c, id);
-    c->n++;
-    c->ring[at] = (entry){.until = until, .session = copy, .next = *bucket};
-    memcpy(c->ring[at].id, id, ESTOC_SESSION_ID_LEN);
-    *bucket = at;
+    append(c, id, copy, now, until, true);
     pthread_mutex_unlock(&c->lock);
     return true;
+}
+
+bool estoc_dtls_cache_add(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
+                          estoc_slice session, int64_t now, int64_t until)
+{
+    estoc_blob copy;
+    if (session.len > ESTOC_SESSION_MAX || until <= now || estoc_blob_copy(session, &copy)) {
+        return false;
+    }
+    pthread_mutex_lock(&c->lock);
+    bool fresh = *find(c, id) == NONE;
+    if (fresh) {
+        append(c, id, copy, now, until, false);
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (!fresh) {
+        estoc_blob_free(&copy);
+    }
+    return fresh;
 }
 
 void estoc_dtls_cache_get(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN], int64_t now,
@@ -120,17 +164,41 @@ void estoc_dtls_cache_get(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
     *len = 0;
     pthread_mutex_lock(&c->lock);
     uint32_t at = *find(c, id);
-    if (at != NONE && c->ring[at].until > now) {
+    if (at != NONE && c->ring[at].session.ptr != NULL && c->ring[at].until > now) {
         *len = c->ring[at].session.len;
         memcpy(out, c->ring[at].session.ptr, *len);
     }
     pthread_mutex_unlock(&c->lock);
 }
 
+bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *out)
+{
+    bool found = false, room = true;
+    pthread_mutex_lock(&c->lock);
+    while (!found && room && c->first_made != NONE) {
+        const entry *e = &c->ring[c->first_made];
+        if (e->session.ptr != NULL && e->until > now) {
+            room = !estoc_blob_copy(estoc_blob_slice(e->session), &out->session);
+            found = room;
+            out->until = e->until;
+            memcpy(out->id, e->id, sizeof out->id);
+        }
+        if (room) {
+            c->first_made = e->next_made;
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    return found;
+}
+
+/* The entry keeps its ID. */
 void estoc_dtls_cache_remove(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN])
 {
     pthread_mutex_lock(&c->lock);
-    forget(c, find(c, id));
+    uint32_t at = *find(c, id);
+    if (at != NONE) {
+        estoc_blob_free(&c->ring[at].session);
+    }
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sessions that may be resumed, by their ID: shared by all threads of a server, bounded in number and
- * in time. The oldest makes room for the newest.
+ * Sessions that may be resumed, by their ID: shared by all threads of a process, bounded in number and
+ * in time. The oldest makes room for the newest. Those made here can be taken out, for other nodes;
+ * and theirs put in.
  */
 #ifndef ESTOC_DTLS_CACHE_H
 #define ESTOC_DTLS_CACHE_H
@@ -16,7 +17,7 @@ typedef struct estoc_dtls_cache estoc_dtls_cache;
 /** @param most  sessions kept, 1 and more. NULL: no memory */
 estoc_dtls_cache *estoc_dtls_cache_new(size_t most);
 void estoc_dtls_cache_free(estoc_dtls_cache *c);
-/** Keep a copy of a session's bytes until that time (seconds since 1970). What had
+/** Keep a copy of the bytes of a session made here until that time (seconds since 1970). What had
  *  this ID before is gone.
  *  @return whether it is kept: there was memory, and it is not too large                           */
 bool estoc_dtls_cache_put(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
@@ -24,6 +25,22 @@ bool estoc_dtls_cache_put(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
 /** @param[out] out  ESTOC_SESSION_MAX bytes; a secret  @param[out] len  0: not there, or over */
 void estoc_dtls_cache_get(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN], int64_t now,
                           uint8_t *out, size_t *len);
+/** It stays removed, whoever adds it again. */
 void estoc_dtls_cache_remove(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN]);
+
+/** As estoc_dtls_cache_put, of a session made at another node.
+ *  @return false also if there is, or has just been, one of this ID                                */
+bool estoc_dtls_cache_add(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
+                          estoc_slice session, int64_t now, int64_t until);
+/** A session for the other nodes. */
+typedef struct estoc_dtls_made {
+    uint8_t id[ESTOC_SESSION_ID_LEN];
+    int64_t until;
+    estoc_blob session; /* the caller frees; a secret */
+} estoc_dtls_made;
+/** The oldest of those made here that was not taken before: once each, in their order. Those that had
+ *  to make room meanwhile are left out.
+ *  @return false: none so far, or there is no memory                                               */
+bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *out);
 
 #endif

@@ -206,11 +206,11 @@ void estoc_dtls_context_free(estoc_dtls_context *c)
 {
     SSL_SESSION_free(c->session);
     SSL_CTX_free(c->ssl);
-    estoc_dtls_cache_free(c->sessions);
     estoc_blobs_free(&c->session_chain);
     estoc_blobs_free(&c->expired);
     estoc_blobs_free(&c->denied);
     BIO_meth_free(c->bio);
     free(c->host);
+    estoc_wipe(&c->cookies, sizeof c->cookies);
     memset(c, 0, sizeof *c);
 }

@@ -7,10 +7,12 @@
 #ifndef ESTOC_DTLS_H
 #define ESTOC_DTLS_H
 
+#include "cache.h"
 #include "crypto.h"
 
 #define ESTOC_DATAGRAM_MAX 2048 /* bytes of the largest UDP payload sent or received */
 #define ESTOC_COOKIE_LEN   16   /* X12: at most 32 */
+#define ESTOC_COOKIE_KEY   32   /* bytes of the secret behind it */
 
 typedef struct estoc_dtls estoc_dtls;                   /* one association */
 typedef struct estoc_dtls_server estoc_dtls_server;     /* credentials, anchors */
@@ -28,6 +30,12 @@ typedef enum estoc_dtls_state {
     ESTOC_DTLS_FAILED  /* alert, refusal or too many retransmissions: estoc_dtls_why tells */
 } estoc_dtls_state;
 
+/** What makes the cookies of several nodes one: to each a client may come with another's. */
+typedef struct estoc_dtls_cookies {
+    uint8_t key[ESTOC_COOKIE_KEY];
+    uint64_t offset_ms; /* added to `now` it is the time since 1970, as all nodes have it */
+} estoc_dtls_cookies;
+
 typedef struct estoc_dtls_server_cfg {
     const estoc_blobs *chain;   /* server certificate first; copied */
     const estoc_key *key;       /* used while the server lives */
@@ -39,7 +47,9 @@ typedef struct estoc_dtls_server_cfg {
     uint32_t timeout_ms;        /* first retransmission of a flight; X5 */
     bool let_strangers_in;      /* D4: the key of any certificate is enough for the handshake */
     uint32_t resume_s;          /* how long a session may be resumed; 0: never (D8) */
-    size_t resume_max;          /* sessions kept for that, if any; the oldest go first */
+    estoc_dtls_cache *sessions; /* where they are kept for that; may be other servers' as well, and
+                                   outlives all of them; NULL: none is */
+    const estoc_dtls_cookies *cookies; /* copied; NULL: those of this process alone */
     /* How many seconds after its end a client's certificate is still taken, whatever its anchor: asked
      * if that is all that is wrong with it, from any thread. NULL: it is not */
     uint32_t (*leeway)(void *ctx, estoc_slice leaf);
@@ -68,7 +78,8 @@ typedef enum estoc_dtls_verdict {
     ESTOC_DTLS_ACCEPT /* the cookie is good: `out` is a new association that has taken `dg` in */
 } estoc_dtls_verdict;
 /** The stateless cookie exchange (D5). A cookie is good at every server of this process (a reload makes
- *  a new one), in the minute of `now` it was made in and in the next.
+ *  a new one), in the minute of `now` it was made in and in the next. With `cookies` it is good at
+ *  every node that has the same, in the minute before, too: their clocks may be that far apart.
  *  @param peer  address bytes the cookie is bound to (IP and port), at most 32
  *  @param[out] reply_len  bytes of the HelloVerifyRequest in `reply` (room: ESTOC_DATAGRAM_MAX)     */
 estoc_dtls_verdict estoc_dtls_listen(estoc_dtls_listener *l, estoc_slice peer, estoc_ms now,

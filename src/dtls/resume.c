@@ -3,9 +3,10 @@
  * Sessions resumed by their ID, at both ends. D8; RFC 5246 section 7.3, RFC 7627 section 5.3.
  *
  * The server keeps a session, with the client's certificate, for as long as the certificates of the
- * client's chain last, and no longer than configured. It does so for clients it recognises only, and a
- * new server (a reload) knows none. Who has been revoked since does not resume: the full handshake says
- * why. Who is revoked later than that is told at each request.
+ * client's chain last, and no longer than configured. It does so for clients it recognises only. A
+ * session carries the digest of the anchors it was made under: a server with others (a reload, another
+ * node) does not know it. Who has been revoked since does not resume: the full handshake says why. Who is
+ * revoked later than that is told at each request.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -59,7 +60,14 @@ static bool may_resume(const estoc_dtls_context *c, SSL_SESSION *session)
     return may;
 }
 
-/* A session whose client was not kept, or may not have it, is none: then there is a full handshake. */
+/* One that another node keeps for longer than we would. */
+static bool too_old(const estoc_dtls_context *c, const SSL_SESSION *session, int64_t now)
+{
+    return now - (int64_t)SSL_SESSION_get_time(session) >= (int64_t)c->resume_s;
+}
+
+/* A session whose client was not kept, or may not have it, is none: then there is a full handshake.
+ * OpenSSL compares the digest of the anchors. */
 static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *copy)
 {
     const estoc_dtls *d = SSL_get_app_data(ssl);
@@ -70,9 +78,16 @@ static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *cop
     if (id_len != ESTOC_SESSION_ID_LEN) {
         return NULL;
     }
-    estoc_dtls_cache_get(d->context->sessions, id, estoc_unix_s(), bytes, &len);
+    int64_t now = estoc_unix_s();
+    estoc_dtls_cache_get(d->context->sessions, id, now, bytes, &len);
+    ERR_set_mark(); /* bytes of another node may be anything: that is no error of this handshake */
     SSL_SESSION *session = len > 0 ? d2i_SSL_SESSION(NULL, &at, (long)len) : NULL;
+    ERR_pop_to_mark();
     estoc_wipe(bytes, len);
+    if (session != NULL && too_old(d->context, session, now)) {
+        SSL_SESSION_free(session);
+        return NULL;
+    }
     if (session != NULL && !may_resume(d->context, session)) {
         SSL_SESSION_free(session);
         estoc_dtls_cache_remove(d->context->sessions, id);
@@ -92,15 +107,15 @@ static void forget(SSL_CTX *ctx, SSL_SESSION *session)
     }
 }
 
-estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, size_t most)
+estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, const estoc_dtls_credentials *id)
 {
-    static const unsigned char context[] = "estoc";
-    if (c->resume_s == 0 || most == 0) {
+    uint8_t trust[ESTOC_TRUST_LEN];
+    if (c->resume_s == 0 || c->sessions == NULL) {
         return ESTOC_OK;
     }
-    c->sessions = estoc_dtls_cache_new(most);
-    if (c->sessions == NULL) {
-        return ESTOC_E_MEMORY;
+    estoc_err err = estoc_dtls_trust(id, trust);
+    if (err) {
+        return err;
     }
     SSL_CTX_set_app_data(c->ssl, c);
     SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
@@ -109,7 +124,7 @@ estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, size_t most)
     SSL_CTX_sess_set_get_cb(c->ssl, find);
     SSL_CTX_sess_set_remove_cb(c->ssl, forget);
     return SSL_CTX_set_generate_session_id(c->ssl, make_id) == 1 &&
-                   SSL_CTX_set_session_id_context(c->ssl, context, sizeof context - 1) == 1
+                   SSL_CTX_set_session_id_context(c->ssl, trust, sizeof trust) == 1
                ? ESTOC_OK
                : ESTOC_E_MEMORY;
 }

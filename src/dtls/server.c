@@ -5,7 +5,8 @@
  * A cookie is a MAC over the address and the number of the minute. It is taken in the minute it was
  * made in and in the next. Nothing is written on the way, so workers share a secret without a lock.
  * The key is the process's own: after a reload a client comes to another server with the cookie of the
- * one before, and a second HelloVerifyRequest, which has message_seq 0 too, it would not take.
+ * one before, and a second HelloVerifyRequest, which has message_seq 0 too, it would not take. For the
+ * same reason nodes may share a key: a balancer may send the second ClientHello to another.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -18,7 +19,6 @@
 
 enum {
     ADDRESS_MAX = 32,
-    SECRET_LEN = 32,
     SECRET_MS = 60000 /* at most this long after its successor a secret still counts */
 };
 
@@ -34,7 +34,7 @@ struct estoc_dtls_listener {
 
 /* ------------------------------------------------------------------------------------- the cookie */
 
-static uint8_t secret[SECRET_LEN];
+static uint8_t secret[ESTOC_COOKIE_KEY];
 static bool secret_made;
 
 static void make_secret(void)
@@ -51,7 +51,8 @@ static bool make_cookie(const estoc_dtls *d, uint64_t minute, uint8_t out[ESTOC_
         data[i] = (uint8_t)(minute >> (56 - 8 * i));
     }
     memcpy(data + 8, d->address.ptr, d->address.len);
-    if (HMAC(EVP_sha256(), secret, sizeof secret, data, 8 + d->address.len, mac, &mac_len) ==
+    const uint8_t *key = d->context->cookies_shared ? d->context->cookies.key : secret;
+    if (HMAC(EVP_sha256(), key, ESTOC_COOKIE_KEY, data, 8 + d->address.len, mac, &mac_len) ==
             NULL ||
         mac_len < ESTOC_COOKIE_LEN) {
         return false;
@@ -61,25 +62,32 @@ static bool make_cookie(const estoc_dtls *d, uint64_t minute, uint8_t out[ESTOC_
     return true;
 }
 
+static uint64_t minute_of(const estoc_dtls *d)
+{
+    return (d->now + d->context->cookies.offset_ms) / SECRET_MS;
+}
+
 static int on_make_cookie(SSL *ssl, unsigned char *cookie, unsigned *len)
 {
     const estoc_dtls *d = SSL_get_app_data(ssl);
     *len = ESTOC_COOKIE_LEN;
-    return d->address.ptr != NULL && make_cookie(d, d->now / SECRET_MS, cookie);
+    return d->address.ptr != NULL && make_cookie(d, minute_of(d), cookie);
 }
 
 static int on_check_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
 {
     const estoc_dtls *d = SSL_get_app_data(ssl);
-    uint8_t now[ESTOC_COOKIE_LEN], before[ESTOC_COOKIE_LEN];
-    uint64_t minute = d->now / SECRET_MS;
-    if (d->address.ptr == NULL || !make_cookie(d, minute, now) ||
-        !make_cookie(d, minute - 1, before)) {
+    if (d->address.ptr == NULL) {
         return 0;
     }
     estoc_slice given = estoc_slice_of(cookie, len);
-    bool good = estoc_slice_eq_secret(given, estoc_slice_of(now, sizeof now));
-    good |= estoc_slice_eq_secret(given, estoc_slice_of(before, sizeof before));
+    uint64_t first = minute_of(d) - 1;
+    bool good = false;
+    for (uint64_t i = 0; i < (d->context->cookies_shared ? 3 : 2); i++) {
+        uint8_t want[ESTOC_COOKIE_LEN];
+        good |= make_cookie(d, first + i, want) &&
+                estoc_slice_eq_secret(given, estoc_slice_of(want, sizeof want));
+    }
     return good;
 }
 
@@ -99,13 +107,18 @@ estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_ser
     s->context.timeout_ms = cfg->timeout_ms;
     s->context.let_strangers_in = cfg->let_strangers_in;
     s->context.resume_s = cfg->resume_s;
+    s->context.sessions = cfg->sessions;
+    if (cfg->cookies != NULL) {
+        s->context.cookies = *cfg->cookies;
+        s->context.cookies_shared = true;
+    }
     s->context.leeway = cfg->leeway;
     s->context.leeway_ctx = cfg->leeway_ctx;
     s->context.revoked = cfg->revoked;
     s->context.revoked_ctx = cfg->revoked_ctx;
     estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors, cfg->expired, cfg->denied};
     estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
-    err = err ? err : estoc_dtls_keep_sessions(&s->context, cfg->resume_max);
+    err = err ? err : estoc_dtls_keep_sessions(&s->context, &id);
     if (!err && (pthread_once(&once, make_secret) != 0 || !secret_made)) {
         estoc_why_set(why, "the random source failed");
         err = ESTOC_E_RANDOM;

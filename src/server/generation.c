@@ -136,7 +136,7 @@ static bool revoked(void *ctx, estoc_slice leaf)
     return g->authority->ops->revoked(g->authority, leaf);
 }
 
-static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
+static estoc_err open_dtls(estoc_generation *g, const estoc_common *common, estoc_why *why)
 {
     estoc_dtls_server_cfg cfg = {.chain = &g->server_chain,
                                  .key = g->server_key,
@@ -147,7 +147,8 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
                                  .timeout_ms = g->conf.dtls_timeout_ms,
                                  .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER,
                                  .resume_s = g->conf.resume_s,
-                                 .resume_max = g->conf.sessions_max,
+                                 .sessions = common->sessions,
+                                 .cookies = common->cookies,
                                  .leeway = leeway,
                                  .leeway_ctx = g,
                                  .revoked = revoked,
@@ -155,7 +156,8 @@ static estoc_err open_dtls(estoc_generation *g, estoc_why *why)
     return estoc_dtls_server_new(&cfg, &g->dtls, why);
 }
 
-estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out, estoc_why *why)
+estoc_err estoc_generation_new(const estoc_config *conf, const estoc_common *common,
+                               estoc_generation **out, estoc_why *why)
 {
     *out = NULL;
     estoc_generation *g = calloc(1, sizeof *g);
@@ -169,7 +171,7 @@ estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out,
     for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
         err = serve_profile(g, &g->conf.profiles[i].profile, why);
     }
-    err = err ? err : open_dtls(g, why);
+    err = err ? err : open_dtls(g, common, why);
     if (err) {
         estoc_generation_release(g);
         return err;

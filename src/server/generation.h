@@ -28,6 +28,12 @@ typedef struct estoc_served {
     uint32_t grace_s;
 } estoc_served;
 
+/** What all generations of a server have in common, and outlives them. */
+typedef struct estoc_common {
+    estoc_dtls_cache *sessions;        /* D8: a reload that changes nobody's trust forgets none */
+    const estoc_dtls_cookies *cookies; /* of all nodes, or NULL: this one's own */
+} estoc_common;
+
 typedef struct estoc_generation {
     estoc_config conf;
     estoc_blobs ca_chain, server_chain, anchors;
@@ -44,8 +50,8 @@ typedef struct estoc_generation {
 } estoc_generation;
 
 /** Takes over `conf` by copy. @return 0 with one reference; else `why` is filled */
-ESTOC_MUST_USE estoc_err estoc_generation_new(const estoc_config *conf, estoc_generation **out,
-                                              estoc_why *why);
+ESTOC_MUST_USE estoc_err estoc_generation_new(const estoc_config *conf, const estoc_common *common,
+                                              estoc_generation **out, estoc_why *why);
 estoc_generation *estoc_generation_hold(estoc_generation *g);
 /** The last release finishes the authority's queue and frees everything. */
 void estoc_generation_release(estoc_generation *g);

@@ -10,6 +10,7 @@
 
 struct estoc_server {
     estoc_egress egress;
+    estoc_common common;
     estoc_generation *generation;
     estoc_worker *workers;
     size_t workers_n;
@@ -89,7 +90,9 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
         s->workers[i].of = (unsigned)n;
     }
     atomic_store(&s->egress.bits, conf->egress);
-    estoc_err err = estoc_generation_new(conf, &s->generation, why);
+    s->common.sessions = estoc_dtls_cache_new(conf->sessions_max);
+    estoc_err err = s->common.sessions != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+    err = err ? err : estoc_generation_new(conf, &s->common, &s->generation, why);
     err = err ? err : open_sockets(s, conf, why);
     err = err ? err
               : estoc_plain_open(conf, (const char(*)[80])s->addresses, s->addresses_n, &s->egress,
@@ -117,7 +120,7 @@ const char *estoc_server_plain_address(const estoc_server *s, size_t i)
 estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_why *why)
 {
     estoc_generation *g;
-    estoc_err err = estoc_generation_new(conf, &g, why);
+    estoc_err err = estoc_generation_new(conf, &s->common, &g, why);
     if (err) {
         return err;
     }
@@ -148,6 +151,7 @@ void estoc_server_stop(estoc_server *s)
     estoc_plain_free(s->plain);
     estoc_egress_log(&s->egress);
     estoc_generation_release(s->generation);
+    estoc_dtls_cache_free(s->common.sessions);
     free(s->workers);
     free(s);
 }

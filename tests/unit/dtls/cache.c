@@ -137,10 +137,136 @@ static void time_makes_room(void **state)
     estoc_dtls_cache_free(c);
 }
 
+static bool add(estoc_dtls_cache *c, uint32_t i, int64_t now, int64_t until)
+{
+    uint8_t id[ESTOC_SESSION_ID_LEN], bytes[ESTOC_SESSION_MAX];
+    id_of(i, id);
+    size_t len = session_of(i, bytes);
+    return estoc_dtls_cache_add(c, id, estoc_slice_of(bytes, len), now, until);
+}
+
+/* The next one to be taken is entry i. */
+static void expect_taken(estoc_dtls_cache *c, uint32_t i, int64_t now, int64_t until)
+{
+    estoc_dtls_made made;
+    uint8_t id[ESTOC_SESSION_ID_LEN], want[ESTOC_SESSION_MAX];
+    id_of(i, id);
+    assert_true(estoc_dtls_cache_take(c, now, &made));
+    assert_memory_equal(made.id, id, sizeof id);
+    assert_int_equal(made.until, until);
+    assert_int_equal(made.session.len, session_of(i, want));
+    assert_memory_equal(made.session.ptr, want, made.session.len);
+    estoc_blob_free(&made.session);
+}
+
+static void expect_none(estoc_dtls_cache *c, int64_t now)
+{
+    estoc_dtls_made made;
+    assert_false(estoc_dtls_cache_take(c, now, &made));
+}
+
+static void taken_once(void **state)
+{
+    (void)state;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(4);
+    assert_non_null(c);
+    expect_none(c, 100);
+    assert_true(put(c, 1, 100, 200));
+    assert_true(put(c, 2, 100, 201));
+    expect_taken(c, 1, 100, 200);
+    assert_true(has(c, 1, 100)); /* a copy */
+    expect_taken(c, 2, 100, 201);
+    expect_none(c, 100);
+    assert_true(put(c, 3, 100, 200)); /* what is over, removed or replaced is not given */
+    assert_true(put(c, 4, 100, 300));
+    assert_true(put(c, 5, 100, 300));
+    assert_true(put(c, 5, 100, 301));
+    drop(c, 4);
+    expect_taken(c, 5, 200, 301);
+    expect_none(c, 200);
+    for (uint32_t i = 10; i < 21; i++) { /* nor what had to make room */
+        assert_true(put(c, i, 200, 300));
+    }
+    for (uint32_t i = 17; i < 21; i++) {
+        expect_taken(c, i, 200, 300);
+    }
+    expect_none(c, 200);
+    assert_true(put(c, 30, 200, 300));
+    expect_taken(c, 30, 200, 300);
+    estoc_dtls_cache_free(c);
+}
+
+static void of_others(void **state)
+{
+    (void)state;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(4);
+    assert_non_null(c);
+    assert_false(add(c, 1, 100, 100));
+    assert_true(add(c, 1, 100, 200));
+    assert_true(has(c, 1, 199));
+    assert_false(has(c, 1, 200));
+    assert_false(add(c, 1, 100, 300)); /* given again */
+    assert_false(has(c, 1, 200));
+    expect_none(c, 100); /* it is theirs */
+    drop(c, 1);
+    assert_false(add(c, 1, 100, 200)); /* a fatal alert is final */
+    assert_false(has(c, 1, 100));
+    assert_true(put(c, 2, 100, 200));
+    assert_false(add(c, 2, 100, 300)); /* what was made here stays as it is */
+    drop(c, 2);
+    assert_false(add(c, 2, 100, 300));
+    uint8_t large[ESTOC_SESSION_MAX + 1] = {0}, id[ESTOC_SESSION_ID_LEN] = {9};
+    assert_false(estoc_dtls_cache_add(c, id, estoc_slice_of(large, sizeof large), 100, 200));
+    for (uint32_t i = 3; i < 9; i++) {
+        assert_true(add(c, i, 100, 200));
+    }
+    assert_false(has(c, 4, 100));
+    assert_true(has(c, 5, 100));
+    expect_none(c, 100);
+    estoc_dtls_cache_free(c);
+}
+
+/* A model beside it: the last MOST that were put or added, those put and not taken in their order. */
+static void made_and_added(void **state)
+{
+    (void)state;
+    enum { MOST = 8, N = 5000 };
+    static bool made[N], gone[N];
+    estoc_dtls_cache *c = estoc_dtls_cache_new(MOST);
+    assert_non_null(c);
+    uint32_t seed = 7, next = 0;
+    for (uint32_t i = 0; i < N; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        made[i] = (seed >> 30 & 1) != 0;
+        assert_true(made[i] ? put(c, i, 100, 200) : add(c, i, 100, 200));
+        uint32_t k = seed >> 24 & 15;
+        if (k <= i && (seed >> 20 & 3) == 0) {
+            drop(c, i - k);
+            gone[i - k] = true;
+        }
+        if ((seed >> 16 & 7) != 0) {
+            continue;
+        }
+        uint32_t first = i < MOST ? 0 : i - MOST + 1;
+        for (next = next < first ? first : next; next <= i; next++) {
+            if (made[next] && !gone[next]) {
+                expect_taken(c, next, 100, 200);
+            }
+        }
+        expect_none(c, 100);
+    }
+    estoc_dtls_cache_free(c);
+}
+
 static void *hammer(void *arg)
 {
     estoc_dtls_cache *c = arg;
     for (uint32_t i = 0; i < 20000; i++) {
+        estoc_dtls_made made;
+        (void)add(c, 300 + i % 200, 100, 200);
+        if (estoc_dtls_cache_take(c, 100, &made)) {
+            estoc_blob_free(&made.session);
+        }
         (void)put(c, i % 300, 100, 200);
         (void)has(c, (i * 7) % 300, 100);
         drop(c, (i * 3) % 300);
@@ -170,6 +296,9 @@ int main(void)
         {"D8 a full cache lets the oldest go", oldest_go_first, NULL, NULL, NULL},
         {"D8 sessions removed in between", holes, NULL, NULL, NULL},
         {"D8 what is over makes room first", time_makes_room, NULL, NULL, NULL},
+        {"D8 what was made here is given to others once", taken_once, NULL, NULL, NULL},
+        {"D8 what others made is put in once", of_others, NULL, NULL, NULL},
+        {"D8 made here and there, taken and removed", made_and_added, NULL, NULL, NULL},
         {"D8 several threads at once", threads, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("dtls cache", tests, NULL, NULL);

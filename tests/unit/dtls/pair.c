@@ -308,6 +308,7 @@ static void make_server(pair *p)
     estoc_blobs anchors = blobs_of(&p->server_anchor, 1);
     estoc_blobs expired = blobs_of(&p->expired_anchor, 1);
     estoc_blobs denied = blobs_of(&p->denied, 1);
+    p->sessions = p->resume_max > 0 ? estoc_dtls_cache_new(p->resume_max) : NULL;
     estoc_dtls_server_cfg cfg = {.chain = &chain,
                                  .key = p->server_id->key,
                                  .anchors = &anchors,
@@ -317,7 +318,8 @@ static void make_server(pair *p)
                                  .timeout_ms = p->timeout_ms,
                                  .let_strangers_in = p->let_strangers_in,
                                  .resume_s = p->resume_s,
-                                 .resume_max = p->resume_max,
+                                 .sessions = p->sessions,
+                                 .cookies = p->cookies,
                                  .leeway = p->leeway_s > 0 ? leeway : NULL,
                                  .leeway_ctx = p,
                                  .revoked = p->ask_revoked ? revoked : NULL,
@@ -387,6 +389,7 @@ void pair_free(pair *p)
     estoc_dtls_listener_free(p->listener);
     estoc_dtls_client_free(p->client);
     estoc_dtls_server_free(p->server);
+    estoc_dtls_cache_free(p->sessions);
     free(p);
 }
 

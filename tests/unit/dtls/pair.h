@@ -66,11 +66,13 @@ typedef struct pair {
     uint32_t timeout_ms;
     uint32_t resume_s; /* of the server */
     size_t resume_max;
+    const estoc_dtls_cookies *cookies;
     /* NULL, or: whether this datagram, the n-th of its way from 1 on, arrives */
     bool (*passes)(struct pair *p, int way, size_t n, estoc_slice dg);
     size_t lose[2]; /* for pass_but_one */
     uint32_t seed;  /* for pass_by_chance */
     /* */
+    estoc_dtls_cache *sessions;
     estoc_dtls_server *server;
     estoc_dtls_listener *listener;
     estoc_dtls_client *client;

@@ -54,7 +54,8 @@ static void again(pair *p, bool resumed)
     assert_int_equal(estoc_dtls_resumed(p->s), resumed);
     assert_true(estoc_dtls_recognised(p->s));
     assert_true(estoc_slice_eq(estoc_dtls_peer_cert(p->s), estoc_blob_slice(device.cert)));
-    assert_true(estoc_slice_eq(estoc_dtls_peer_cert(p->c), estoc_blob_slice(server_cred.cert)));
+    const credential *server = resumed ? &server_cred : p->server_id;
+    assert_true(estoc_slice_eq(estoc_dtls_peer_cert(p->c), estoc_blob_slice(server->cert)));
     uint8_t a[64], b[64];
     size_t n, m;
     assert_int_equal(estoc_dtls_unique(p->c, (estoc_buf){a, sizeof a}, &n), 0);
@@ -275,6 +276,146 @@ static void as_long_as_the_certificate(void **state)
     cred_free(&brief);
 }
 
+/* All that was made at one server, to another. */
+static size_t carry(const pair *from, const pair *to)
+{
+    estoc_dtls_made made;
+    size_t n = 0;
+    while (estoc_dtls_cache_take(from->sessions, estoc_unix_s(), &made)) {
+        n += estoc_dtls_cache_add(to->sessions, made.id, estoc_blob_slice(made.session),
+                                  estoc_unix_s(), made.until);
+        estoc_blob_free(&made.session);
+    }
+    return n;
+}
+
+static pair *another_node(void)
+{
+    pair *q = pair_new();
+    q->resume_s = 3600;
+    q->resume_max = 10;
+    return q;
+}
+
+static void at_another_node(void **state)
+{
+    (void)state;
+    estoc_blob session;
+    credential other_server = cred_new(&(cert_cfg){
+        .cn = "second", .issuer = &ca, .eku = "serverAuth", .san = "DNS:server.example"});
+    pair *p = first(&session);
+    pair *q = another_node();
+    q->server_id = &other_server; /* each node has its own credential */
+    pair_prepare(q);
+    resume_with(q, session, &ca);
+    again(q, false); /* not known there so far */
+    end(q);
+    assert_int_equal(carry(p, q), 1);
+    assert_int_equal(carry(p, q), 0);
+    resume_with(q, session, &ca);
+    for (int i = 0; i < 2; i++) {
+        again(q, true);
+        end(q);
+    }
+    end(p);
+    resume_with(p, session, &ca);
+    again(p, true);                   /* and still where it began */
+    assert_int_equal(carry(p, q), 0); /* resumed is not made anew */
+    pair_free(p);
+    pair_free(q);
+    estoc_blob_free(&session);
+    cred_free(&other_server);
+}
+
+/* A node that might refuse the client in a full handshake has one. */
+static void other_trust(void **state)
+{
+    (void)state;
+    enum { OTHER_ANCHOR, MORE_ANCHORS, DENIED, DENIED_ANOTHER, SHORTER, CASES };
+    for (int i = 0; i < CASES; i++) {
+        estoc_blob session;
+        pair *p = first(&session);
+        pair *q = another_node();
+        q->server_anchor = i == OTHER_ANCHOR ? &other_ca : &ca;
+        q->expired_anchor = i == MORE_ANCHORS ? &other_ca : NULL;
+        q->denied = i == DENIED ? &device : i == DENIED_ANOTHER ? &other_ca : NULL;
+        q->resume_s = i == SHORTER ? 1 : 3600;
+        pair_prepare(q);
+        assert_int_equal(carry(p, q), 1);
+        resume_with(q, session, &ca);
+        if (i == SHORTER) {
+            sleep(2); /* it is of an hour where it began */
+        }
+        if (i == OTHER_ANCHOR || i == DENIED) {
+            pair_connect(q);
+            pair_run(q, ESTOC_NEVER);
+            assert_int_equal(estoc_dtls_state_of(q->s), ESTOC_DTLS_FAILED);
+            assert_string_equal(estoc_dtls_why(q->s),
+                                i == DENIED ? "certificate is denied (CN=dev)"
+                                            : "unable to get local issuer certificate (CN=dev)");
+        } else {
+            again(q, false);
+        }
+        pair_free(p);
+        pair_free(q);
+        estoc_blob_free(&session);
+    }
+}
+
+/* What a database may hold instead of a session. */
+static void junk_from_elsewhere(void **state)
+{
+    (void)state;
+    estoc_blob session;
+    estoc_dtls_made made;
+    pair *p = first(&session);
+    pair *q = another_node();
+    assert_true(estoc_dtls_cache_take(p->sessions, estoc_unix_s(), &made));
+    pair_prepare(q);
+    for (size_t n = 0; n < made.session.len; n += 5) {
+        estoc_dtls_cache_free(q->sessions);
+        q->sessions = ((estoc_dtls_context *)q->server)->sessions = estoc_dtls_cache_new(10);
+        assert_true(estoc_dtls_cache_add(q->sessions, made.id, estoc_slice_of(made.session.ptr, n),
+                                         estoc_unix_s(), made.until));
+        resume_with(q, session, &ca);
+        again(q, false);
+        end(q);
+    }
+    assert_int_equal(ERR_peek_error(), 0);
+    estoc_blob_free(&made.session);
+    pair_free(p);
+    pair_free(q);
+    estoc_blob_free(&session);
+}
+
+static void trust_is_a_set(void **state)
+{
+    (void)state;
+    const credential *one[] = {&ca, &other_ca}, *two[] = {&other_ca, &ca};
+    estoc_blobs a = blobs_of(one, 2), b = blobs_of(two, 2), c = blobs_of(one, 1);
+    estoc_blobs none = {NULL, 0};
+    uint8_t want[ESTOC_TRUST_LEN], got[ESTOC_TRUST_LEN];
+    assert_int_equal(estoc_dtls_trust(&(estoc_dtls_credentials){.anchors = &a}, want), 0);
+    const struct {
+        estoc_dtls_credentials id;
+        bool same;
+    } others[] = {
+        {{.anchors = &b}, true},
+        {{.anchors = &b, .expired = &none, .denied = &none}, true},
+        {{.anchors = &c}, false},
+        {{.anchors = &none, .expired = &a}, false},
+        {{.anchors = &a, .expired = &c}, false},
+        {{.anchors = &a, .denied = &c}, false},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_int_equal(estoc_dtls_trust(&others[i].id, got), 0);
+        assert_int_equal(memcmp(got, want, sizeof got) == 0, others[i].same);
+    }
+    estoc_blobs_free(&a);
+    estoc_blobs_free(&b);
+    estoc_blobs_free(&c);
+}
+
 /* HC 46: a session made with the extended master secret is not resumed without it. */
 static bool without_ems(pair *p, int way, size_t n, estoc_slice dg)
 {
@@ -398,6 +539,10 @@ int main(void)
         {"D8 D4 a stranger resumes nothing", strangers, NULL, NULL, NULL},
         {"D8 47 whose certificate is revoked resumes nothing", revoked_since, NULL, NULL, NULL},
         {"D8 a session ends with the certificate", as_long_as_the_certificate, NULL, NULL, NULL},
+        {"D8 a session made at one node resumes at another", at_another_node, NULL, NULL, NULL},
+        {"D8 no session gets past what another node would refuse", other_trust, NULL, NULL, NULL},
+        {"D8 what is no session, from another node", junk_from_elsewhere, NULL, NULL, NULL},
+        {"D8 whom a server trusts, in any order", trust_is_a_set, NULL, NULL, NULL},
         {"D8 46 no resumption without the extended master secret", no_ems, NULL, NULL, NULL},
         {"D8 the session ID is not enough", id_is_no_key, NULL, NULL, NULL},
         {"D8 39 each datagram of a resumption lost once", lossy, NULL, NULL, NULL},

@@ -200,6 +200,39 @@ static void whose_secret(void **state)
     pair_free(q);
 }
 
+/* Two nodes that have been up for different times, with clocks a minute apart at most. */
+static void of_several_nodes(void **state)
+{
+    (void)state;
+    hello h, r;
+    estoc_dtls_cookies a = {.key = {1, 2, 3}, .offset_ms = 1000 * (uint64_t)MINUTE};
+    estoc_dtls_cookies b = {.key = {1, 2, 3}, .offset_ms = 3000 * (uint64_t)MINUTE};
+    estoc_dtls_cookies c = {.key = {1, 2, 4}, .offset_ms = 1000 * (uint64_t)MINUTE};
+    pair *p = pair_new(), *q = pair_new(), *other = pair_new(), *alone = with_hello(&h);
+    p->cookies = &a;
+    q->cookies = &b;
+    other->cookies = &c;
+    pair_prepare(p);
+    pair_prepare(q);
+    pair_prepare(other);
+    p->now = other->now = alone->now = 5000 * (estoc_ms)MINUTE + 30000;
+    expect_verify(p, &h, &r);
+    hello k = with_cookie(&h, r.bytes + 28, ESTOC_COOKIE_LEN);
+    for (int minutes = -2; minutes <= 2; minutes++) {
+        q->now = (estoc_ms)(3000 + minutes) * MINUTE + 30000;
+        assert_int_equal(hear(q, k.bytes, k.len, &r),
+                         minutes >= -1 && minutes <= 1 ? ESTOC_DTLS_ACCEPT : ESTOC_DTLS_REPLY);
+    }
+    expect_verify(other, &k, &r);
+    expect_verify(alone, &k, &r);
+    assert_int_equal(hear_at(q->listener, other_address, q->now, k.bytes, k.len, &r),
+                     ESTOC_DTLS_REPLY);
+    pair_free(p);
+    pair_free(q);
+    pair_free(other);
+    pair_free(alone);
+}
+
 static void arguments_of_listen(void **state)
 {
     (void)state;
@@ -433,6 +466,7 @@ int main(void)
         cmocka_unit_test(wrong_cookies),
         cmocka_unit_test(rotation),
         cmocka_unit_test(whose_secret),
+        cmocka_unit_test(of_several_nodes),
         cmocka_unit_test(arguments_of_listen),
         cmocka_unit_test(is_client_hello),
         cmocka_unit_test(pieces),
