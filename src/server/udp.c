@@ -37,13 +37,13 @@ estoc_err estoc_address_split(const char *text, char *host, size_t host_cap, uin
     return ESTOC_OK;
 }
 
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *ss,
-                          socklen_t *len)
+estoc_err estoc_address_parse(const char *text, uint16_t port, struct sockaddr_storage *ss,
+                              socklen_t *len)
 {
     char host[INET6_ADDRSTRLEN];
     uint16_t own;
     if (estoc_address_split(text, host, sizeof host, &own)) {
-        return false;
+        return ESTOC_E_CONFIG;
     }
     uint16_t be = htons(port != 0 ? port : own);
     memset(ss, 0, sizeof *ss);
@@ -53,15 +53,15 @@ static bool parse_address(const char *text, uint16_t port, struct sockaddr_stora
         v4->sin_family = AF_INET;
         v4->sin_port = be;
         *len = sizeof *v4;
-        return true;
+        return ESTOC_OK;
     }
     if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
         v6->sin6_family = AF_INET6;
         v6->sin6_port = be;
         *len = sizeof *v6;
-        return true;
+        return ESTOC_OK;
     }
-    return false;
+    return ESTOC_E_CONFIG;
 }
 
 static bool set_options(int fd, bool ipv6)
@@ -84,7 +84,7 @@ estoc_err estoc_udp_open(const char *text, uint16_t port, int *fd, bool *ipv6, u
     struct sockaddr_storage ss;
     socklen_t len;
     *fd = -1;
-    if (!parse_address(text, port, &ss, &len)) {
+    if (estoc_address_parse(text, port, &ss, &len)) {
         return ESTOC_E_CONFIG;
     }
     *ipv6 = ss.ss_family == AF_INET6;

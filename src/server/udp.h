@@ -6,6 +6,8 @@
 #ifndef ESTOC_UDP_H
 #define ESTOC_UDP_H
 
+#include <sys/socket.h>
+
 #include "table.h"
 
 /** "192.0.2.1:5684", "[2001:db8::1]:5684", "[::]:5684" (both families), port 0 for any.
@@ -19,6 +21,9 @@ ESTOC_MUST_USE estoc_err estoc_udp_open(const char *text, uint16_t port, int *fd
 bool estoc_udp_receive(int fd, estoc_path *path, estoc_buf buf, size_t *len);
 /** Best effort, as UDP is. */
 void estoc_udp_send(int fd, bool ipv6, const estoc_path *path, estoc_slice dg);
+/** "ADDR:PORT" as a socket's address; `port` as above. @return 0; ESTOC_E_CONFIG */
+ESTOC_MUST_USE estoc_err estoc_address_parse(const char *text, uint16_t port,
+                                             struct sockaddr_storage *ss, socklen_t *len);
 /** Split "ADDR:PORT": address without brackets. @return 0; ESTOC_E_CONFIG */
 ESTOC_MUST_USE estoc_err estoc_address_split(const char *text, char *host, size_t host_cap,
                                              uint16_t *port);
