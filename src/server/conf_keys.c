@@ -114,6 +114,26 @@ static void take_store(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
     }
 }
 
+/* Not https, whose own certificate would have to be verified first. RFC 5280 section 8 */
+static void take_url(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    static const char scheme[] = "http://";
+    size_t len = strlen(value);
+    bool good = len < sizeof r->c->crl_url &&
+                (len == 0 || (strncmp(value, scheme, sizeof scheme - 1) == 0 &&
+                              len > sizeof scheme - 1 && value[sizeof scheme - 1] != '/'));
+    for (size_t i = 0; i < len; i++) {
+        good &= value[i] > ' ' && value[i] < 0x7f;
+    }
+    if (!good) {
+        estoc_conf_fault(r,
+                         "%s = %.60s: must be http://HOST/PATH, under %zu characters, or nothing",
+                         k->name, value, sizeof r->c->crl_url);
+        return;
+    }
+    memcpy(to, value, len + 1);
+}
+
 static bool is_address(const char *text)
 {
     char host[INET6_ADDRSTRLEN];
@@ -363,6 +383,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "rollover",       take_no_path, OF(rollover),            0, 0},
     {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
+    {ESTOC_CONF_CA,     "crl-url",        take_url,    OF(crl_url),              0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
     {ESTOC_CONF_CA,     "pending-max",    take_number, OF(pending.max),          1, 1000000},
     {ESTOC_CONF_CA,     "pending-per-client", take_number, OF(pending.per_client), 1, 1000000},

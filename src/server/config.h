@@ -59,6 +59,7 @@ typedef struct estoc_config {
     char client_anchors[512];
     char decrypt_keys[512];      /* E5; empty: none */
     char store[600];             /* "sqlite:PATH" */
+    char crl_url[256];           /* in each certificate issued; empty: none */
     uint32_t retry_window_s;     /* E6; default 86400 */
     estoc_pending_rules pending; /* L2; default 10000, 4 of one client, 30 days */
     estoc_profile_conf profiles[ESTOC_PROFILES_MAX];

@@ -61,7 +61,8 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
                         .profiles = profiles,
                         .profiles_n = g->conf.profiles_n,
                         .retry_window_s = g->conf.retry_window_s,
-                        .pending = g->conf.pending};
+                        .pending = g->conf.pending,
+                        .crl_url = g->conf.crl_url};
     return estoc_ca_open(&cfg, &g->authority, why);
 }
 

@@ -344,6 +344,7 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     ca->queue_max = cfg->queue_max > 0 ? cfg->queue_max : QUEUE_MAX;
     ca->desk.retry_window_s = cfg->retry_window_s;
     ca->desk.pending = cfg->pending;
+    ca->desk.crl_url = estoc_slice_str(cfg->crl_url != NULL ? cfg->crl_url : "");
     ca->desk.keygen_signer = cfg->keygen_signer;
     ca->desk.decrypt_keys = cfg->decrypt_keys;
     pthread_mutex_init(&ca->lock, NULL);

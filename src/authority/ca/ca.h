@@ -49,6 +49,7 @@ typedef struct estoc_ca_cfg {
     uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long;
                                 0: never */
     estoc_pending_rules pending;
+    const char *crl_url; /* in each certificate; must outlive the authority; "" or NULL: none */
 } estoc_ca_cfg;
 
 /** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread.
@@ -70,6 +71,7 @@ typedef struct estoc_cert_plan {
                      RSA key by key encipherment */
     estoc_slice san; /* GeneralNames DER, or empty */
     estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
+    estoc_slice crl_url;          /* where the issuer's list is; or empty */
 } estoc_cert_plan;
 /** Build the TBSCertificate and sign it. Serials: estoc_serial_random.
  *  @return 0; ESTOC_E_SPACE; ESTOC_E_USAGE (no serial, no name at all, ends before it begins); what

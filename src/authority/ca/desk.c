@@ -87,12 +87,13 @@ static estoc_err sign(estoc_desk *d, estoc_job *j, const estoc_grant *grant, est
                             .not_after = d->now + (int64_t)j->profile->validity_s,
                             .san = grant->san,
                             .encrypt = j->profile->keygen,
-                            .authority_key_id = issuer->ski};
+                            .authority_key_id = issuer->ski,
+                            .crl_url = d->crl_url};
     /* never beyond the CA's own life: 167, 196 */
     plan.not_before = plan.not_before > issuer->not_before ? plan.not_before : issuer->not_before;
     plan.not_after = plan.not_after < issuer->not_after ? plan.not_after : issuer->not_after;
     size_t room = 512 + ESTOC_SIG_MAX + issuer->subject.len + grant->subject.len + grant->spki.len +
-                  grant->san.len + issuer->ski.len;
+                  grant->san.len + issuer->ski.len + d->crl_url.len;
     estoc_blob_free(&j->cert);
     j->cert.ptr = malloc(room);
     if (j->cert.ptr == NULL) {

@@ -42,6 +42,7 @@ typedef struct estoc_desk {
     const estoc_shared_keys *decrypt_keys;
     uint32_t retry_window_s;
     estoc_pending_rules pending;
+    estoc_slice crl_url;
     const char *store_url;
     estoc_store *store; /* NULL: failed, to be opened again */
     /* of the batch in hand */

@@ -11,6 +11,7 @@ static const uint8_t ce_ski[]         = {0x55, 0x1d, 0x0e};
 static const uint8_t ce_key_usage[]   = {0x55, 0x1d, 0x0f};
 static const uint8_t ce_san[]         = {0x55, 0x1d, 0x11};
 static const uint8_t ce_basic[]       = {0x55, 0x1d, 0x13};
+static const uint8_t ce_crl_points[]  = {0x55, 0x1d, 0x1f};
 static const uint8_t ce_aki[]         = {0x55, 0x1d, 0x23};
 static const uint8_t ce_ext_usage[]   = {0x55, 0x1d, 0x25};
 static const uint8_t kp_server_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
@@ -106,6 +107,22 @@ static void put_ext_usage(estoc_writer *w, bool server)
     ext_close(w, e);
 }
 
+/* One DistributionPoint with one fullName. RFC 5280 section 4.2.1.13 */
+static void put_crl_point(estoc_writer *w, estoc_slice url)
+{
+    struct ext e = ext_open(w, BYTES(ce_crl_points), false);
+    size_t list = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    size_t point = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    size_t name = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
+    size_t full = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(0));
+    estoc_der_put(w, ESTOC_DER_CONTEXT(6), url);
+    estoc_der_close(w, full);
+    estoc_der_close(w, name);
+    estoc_der_close(w, point);
+    estoc_der_close(w, list);
+    ext_close(w, e);
+}
+
 static estoc_slice usage_of(const estoc_cert_plan *p)
 {
     estoc_spki spki;
@@ -130,6 +147,9 @@ static void put_extensions(estoc_writer *w, const estoc_cert_plan *p, estoc_slic
     }
     if (p->san.len > 0) { /* critical where nothing else names it: RFC 5280 section 4.2.1.6 */
         put_ext(w, BYTES(ce_san), estoc_name_is_empty(p->subject), p->san);
+    }
+    if (p->crl_url.len > 0) {
+        put_crl_point(w, p->crl_url);
     }
     estoc_der_close(w, list);
     estoc_der_close(w, tag);

@@ -120,6 +120,20 @@ static void a_key_to_encrypt_to(void **state)
     }
 }
 
+/* RFC 5280 section 4.2.1.13 */
+static void where_the_list_is(void **state)
+{
+    (void)state;
+    estoc_cert_plan p = device_plan();
+    p.crl_url = estoc_slice_str("http://ca.example/crl");
+    assert_chains(issue(&p), &root, ESTOC_PURPOSE_CLIENT);
+    assert_says("X509v3 CRL Distribution Points: \n                Full Name:\n"
+                "                  URI:http://ca.example/crl\n");
+    p.crl_url = estoc_slice_of(NULL, 0);
+    (void)issue(&p);
+    assert_not_says("CRL Distribution");
+}
+
 static void a_server(void **state)
 {
     (void)state;
@@ -300,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_device),
         cmocka_unit_test(a_key_to_encrypt_to),
+        cmocka_unit_test(where_the_list_is),
         cmocka_unit_test(a_server),
         cmocka_unit_test(a_ca),
         cmocka_unit_test(key_identifiers),

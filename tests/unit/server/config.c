@@ -209,6 +209,7 @@ static void every_key(void **state)
                  "key = k\n"
                  "store = sqlite:/var/db\n"
                  "retry-window = 0\n"
+                 "crl-url = http://ca.example/crl\n"
                  "pending-max = 3\n"
                  "pending-per-client = 2\n"
                  "pending-keep = 1w\n"
@@ -257,6 +258,7 @@ static void every_key(void **state)
     assert_path(c.ca_key, "k");
     assert_string_equal(c.store, "sqlite:/var/db");
     assert_int_equal(c.retry_window_s, 0);
+    assert_string_equal(c.crl_url, "http://ca.example/crl");
     assert_int_equal(c.pending.max, 3);
     assert_int_equal(c.pending.per_client, 2);
     assert_int_equal(c.pending.keep_s, 7 * 86400);
@@ -383,6 +385,11 @@ static void each_fault(void **state)
         {"[server]\ndtls-timeout = 49ms\n", 2, "from 50ms to 1m"},
         {"[server]\ndtls-timeout = 61s\n", 2, "from 50ms to 1m"},
         {"[ca]\nretry-window = 2y\n", 2, "to 1y"},
+        {"[ca]\ncrl-url = https://ca.example/crl\n", 2, "http://HOST/PATH"},
+        {"[ca]\ncrl-url = http://\n", 2, "http://HOST/PATH"},
+        {"[ca]\ncrl-url = http:///crl\n", 2, "http://HOST/PATH"},
+        {"[ca]\ncrl-url = http://ca.example/a list\n", 2, "http://HOST/PATH"},
+        {"[ca]\ncrl-url = http://ca.example/\xc3\xa4\n", 2, "http://HOST/PATH"},
         {"[profile]\nvalidity = 101y\n", 2, "from 1s to 100y"},
         {"[profile]\ntemplate = CN, FOO\n", 2, "template: \"FOO\" is neither a part of a name"},
         {"[profile]\ntemplate = SAN, SAN\n", 2, "template: \"SAN\" is given twice"},
