@@ -235,16 +235,6 @@ static void take_unrecognised(estoc_conf_reading *r, const estoc_conf_key *k, vo
     take_word(r, k, to, value, "refuse or answer");
 }
 
-static void take_keys(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
-{
-    unsigned bits;
-    if (!estoc_conf_keys(value, &bits)) {
-        estoc_conf_fault(r, "%s = %.40s: must be a list of " ESTOC_CONF_KEYS, k->name, value);
-        return;
-    }
-    *(unsigned *)to = bits;
-}
-
 /* What /att serves: the list, and the template behind it. RFC 9908 section 4 lets both stand there. */
 static void join_attributes(estoc_conf_reading *r, estoc_profile_conf *conf)
 {
@@ -389,7 +379,11 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "pending-per-client", take_number, OF(pending.per_client), 1, 1000000},
     {ESTOC_CONF_CA,     "pending-keep",   take_time,   OF(pending.keep_s),       SECOND, 10 * YEAR},
     {ESTOC_CONF_PROFILE, "validity",   take_time,       OF_PROFILE(profile.validity_s), SECOND, 100 * YEAR},
-    {ESTOC_CONF_PROFILE, "keys",       take_keys,       OF_PROFILE(profile.keys), 0, 0},
+    {ESTOC_CONF_PROFILE, "keys",       estoc_conf_take_keys, OF_PROFILE(profile), 0, 0},
+    {ESTOC_CONF_PROFILE, "eku",        estoc_conf_take_eku, OF_PROFILE(profile.contents), 0, 0},
+    {ESTOC_CONF_PROFILE, "key-usage",  estoc_conf_take_usage, OF_PROFILE(profile.contents), 0, 0},
+    {ESTOC_CONF_PROFILE, "policies",   estoc_conf_take_policies, OF_PROFILE(profile.contents), 0, 0},
+    {ESTOC_CONF_PROFILE, "extensions", estoc_conf_take_extensions, OF_PROFILE(profile.contents), 0, 0},
     {ESTOC_CONF_PROFILE, "names",      take_names,      OF_PROFILE(profile.any_names), 0, 0},
     {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
     {ESTOC_CONF_PROFILE, "grace",      take_time,       OF_PROFILE(profile.grace_s), 0, 90 * DAY},

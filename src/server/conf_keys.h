@@ -36,7 +36,13 @@ struct estoc_conf_key {
     uint64_t min, max;
 };
 
-#define ESTOC_CONF_KEYS_MAX 64
+/* What takes the rules of a profile (conf_profile.c). */
+typedef void estoc_conf_take(estoc_conf_reading *r, const estoc_conf_key *k, void *field,
+                             const char *value);
+estoc_conf_take estoc_conf_take_keys, estoc_conf_take_eku, estoc_conf_take_usage;
+estoc_conf_take estoc_conf_take_policies, estoc_conf_take_extensions;
+
+#define ESTOC_CONF_KEYS_MAX 96
 /** @return NULL past the last one */
 const estoc_conf_key *estoc_conf_key_at(size_t i);
 

@@ -120,7 +120,27 @@ static bool same(estoc_slice word, const char *name)
     return strlen(name) == word.len && strncasecmp(name, (const char *)word.ptr, word.len) == 0;
 }
 
-bool estoc_conf_keys(const char *text, unsigned *bits)
+/* "RSA-3072" */
+static bool rsa_of(estoc_slice word, uint32_t *bits)
+{
+    static const char prefix[] = "RSA-";
+    size_t len = sizeof prefix - 1;
+    char number[8];
+    uint64_t n;
+    if (word.len <= len || word.len - len >= sizeof number ||
+        strncasecmp((const char *)word.ptr, prefix, len) != 0) {
+        return false;
+    }
+    memcpy(number, word.ptr + len, word.len - len);
+    number[word.len - len] = '\0';
+    if (!estoc_conf_number(number, ESTOC_RSA_MIN_BITS, ESTOC_RSA_MAX_BITS, &n)) {
+        return false;
+    }
+    *bits = (uint32_t)n;
+    return true;
+}
+
+bool estoc_conf_keys(const char *text, unsigned *bits, uint32_t *rsa_bits)
 {
     static const struct {
         const char *name;
@@ -133,15 +153,22 @@ bool estoc_conf_keys(const char *text, unsigned *bits)
     };
     estoc_slice word;
     *bits = 0;
+    *rsa_bits = 0;
     while (estoc_conf_word(&text, ',', &word)) {
+        uint32_t least = ESTOC_RSA_MIN_BITS;
         size_t i = 0;
         while (i < COUNT(kinds) && !same(word, kinds[i].name)) {
             i++;
         }
-        if (i == COUNT(kinds)) {
+        if (i == COUNT(kinds) && !rsa_of(word, &least)) {
             return false;
         }
-        *bits |= ESTOC_KEY_BIT(kinds[i].kind);
+        estoc_key_kind kind = i < COUNT(kinds) ? kinds[i].kind : ESTOC_KEY_RSA;
+        if (kind == ESTOC_KEY_RSA && *rsa_bits != 0) {
+            return false; /* which of the two? */
+        }
+        *bits |= ESTOC_KEY_BIT(kind);
+        *rsa_bits = kind == ESTOC_KEY_RSA ? least : *rsa_bits;
     }
     return true;
 }
@@ -174,6 +201,11 @@ static const struct {
     {"extendedKeyUsage",        "2.5.29.37"},
     {"clientAuth",              "1.3.6.1.5.5.7.3.2"},
     {"serverAuth",              "1.3.6.1.5.5.7.3.1"},
+    {"codeSigning",             "1.3.6.1.5.5.7.3.3"},
+    {"emailProtection",         "1.3.6.1.5.5.7.3.4"},
+    {"timeStamping",            "1.3.6.1.5.5.7.3.8"},
+    {"OCSPSigning",             "1.3.6.1.5.5.7.3.9"},
+    {"cmcRA",                   "1.3.6.1.5.5.7.3.28"},
 };
 /* clang-format on */
 

@@ -25,9 +25,10 @@ bool estoc_conf_bits(const char *text, uint32_t *bits);
 /** A time the other way, in the largest unit that divides it: "90d". @return out */
 const char *estoc_conf_time_text(uint64_t ms, char *out, size_t cap);
 
-#define ESTOC_CONF_KEYS "P-256, P-384, Ed25519, RSA"
-/** A list such as "P-256, Ed25519", as ESTOC_KEY_BITs. @return whether it is one */
-bool estoc_conf_keys(const char *text, unsigned *bits);
+#define ESTOC_CONF_KEYS "P-256, P-384, Ed25519, RSA, or RSA-3072 for the least bits, 2048 to 4096"
+/** A list such as "P-256, RSA-3072", as ESTOC_KEY_BITs. @return whether it is one
+ *  @param[out] rsa_bits  the least of an RSA key; 0: none is named                                  */
+bool estoc_conf_keys(const char *text, unsigned *bits, uint32_t *rsa_bits);
 
 /** CSR attributes in DER from text: OIDs by name or by number, separated by commas; after an OID and
  *  a colon each, the values of an attribute: OIDs, or a number. RFC 7030 section 4.5.2

@@ -14,10 +14,32 @@
 /** What a challengePassword is to be: nothing to us; right if there is one; there, and right. */
 typedef enum estoc_pop { ESTOC_POP_OFF, ESTOC_POP_OPTIONAL, ESTOC_POP_REQUIRED } estoc_pop;
 
+#define ESTOC_PURPOSES_MAX   256 /* bytes of extended key usages */
+#define ESTOC_EXTENSIONS_MAX 512 /* bytes of further extensions */
+/** The first octet of a KeyUsage.                                     RFC 5280 section 4.2.1.3 */
+enum {
+    ESTOC_USAGE_SIGNATURE = 0x80,
+    ESTOC_USAGE_NON_REPUDIATION = 0x40,
+    ESTOC_USAGE_KEY_ENCIPHERMENT = 0x20,
+    ESTOC_USAGE_DATA_ENCIPHERMENT = 0x10,
+    ESTOC_USAGE_KEY_AGREEMENT = 0x08
+};
+
+/** What stands in certificates besides names and key. All zero is the default. */
+typedef struct estoc_contents {
+    uint8_t usage; /* ESTOC_USAGE bits, as far as a key can be used so; 0: for signatures, and to
+                      encrypt to where the profile makes keys */
+    uint8_t purposes[ESTOC_PURPOSES_MAX]; /* extended key usages: OIDs in DER, one after another */
+    size_t purposes_len;                  /* 0: clientAuth */
+    uint8_t extensions[ESTOC_EXTENSIONS_MAX]; /* further ones: Extension in DER, likewise */
+    size_t extensions_len;
+} estoc_contents;
+
 typedef struct estoc_profile {
     char name[32];       /* "" is the default; else the URI label */
     uint32_t validity_s; /* at most: a certificate never outlives the CA's */
     unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
+    uint32_t rsa_bits;   /* the least of an RSA key; 0: 2048 */
     bool manual;         /* a person decides (L2) */
     uint32_t retry_after_s; /* and this is how often the device may ask */
     bool keygen;         /* private keys are made here, for devices that ask, and the keys certified
@@ -28,6 +50,7 @@ typedef struct estoc_profile {
     bool change_subject; /* /sren grants a ChangeSubjectName (E4) */
     uint32_t grace_s;    /* /sren takes a certificate of ours so long after its end */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
+    estoc_contents contents;
 } estoc_profile;
 
 /** Requests that wait for a person, where a profile is `manual`. */
@@ -66,7 +89,10 @@ typedef struct estoc_cert_plan {
     estoc_slice spki;    /* copied as it is */
     int64_t not_before, not_after;
     bool ca;
-    bool server;     /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
+    bool server;            /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
+    estoc_slice purposes;   /* of an end entity: OIDs in DER, in place of that */
+    uint8_t usage;          /* of an end entity: ESTOC_USAGE bits, in place of the usual; or 0 */
+    estoc_slice extensions; /* of an end entity: further ones, Extension in DER */
     bool encrypt;    /* an end entity's key may be encrypted to, too: an EC key by key agreement, an
                      RSA key by key encipherment */
     estoc_slice san; /* GeneralNames DER, or empty */

@@ -87,13 +87,18 @@ static estoc_err sign(estoc_desk *d, estoc_job *j, const estoc_grant *grant, est
                             .not_after = d->now + (int64_t)j->profile->validity_s,
                             .san = grant->san,
                             .encrypt = j->profile->keygen,
+                            .usage = grant->usage,
+                            .purposes = grant->purposes,
+                            .extensions = estoc_slice_of(j->profile->contents.extensions,
+                                                         j->profile->contents.extensions_len),
                             .authority_key_id = issuer->ski,
                             .crl_url = d->crl_url};
     /* never beyond the CA's own life: 167, 196 */
     plan.not_before = plan.not_before > issuer->not_before ? plan.not_before : issuer->not_before;
     plan.not_after = plan.not_after < issuer->not_after ? plan.not_after : issuer->not_after;
     size_t room = 512 + ESTOC_SIG_MAX + issuer->subject.len + grant->subject.len + grant->spki.len +
-                  grant->san.len + issuer->ski.len + d->crl_url.len;
+                  grant->san.len + issuer->ski.len + d->crl_url.len + plan.purposes.len +
+                  plan.extensions.len;
     estoc_blob_free(&j->cert);
     j->cert.ptr = malloc(room);
     if (j->cert.ptr == NULL) {
@@ -171,8 +176,8 @@ static void issue_made(estoc_desk *d, estoc_job *j, const estoc_grant *grant,
 {
     estoc_blob spki;
     estoc_grant whole = *grant;
-    estoc_err err =
-        estoc_made_key(grant->make, reader, &d->keygen_signer, &spki, &j->key, &j->key_format);
+    estoc_err err = estoc_made_key(grant->make, grant->make_bits, reader, &d->keygen_signer, &spki,
+                                   &j->key, &j->key_format);
     err = err ? err : estoc_sha256(estoc_blob_slice(spki), rec->key);
     if (err) {
         estoc_log(ESTOC_LOG_ERROR, "ca", "event", "keygen", "why", estoc_err_text(err), NULL);

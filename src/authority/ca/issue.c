@@ -93,11 +93,13 @@ static void put_basic(estoc_writer *w, bool ca)
     ext_close(w, e);
 }
 
-static void put_ext_usage(estoc_writer *w, bool server)
+static void put_ext_usage(estoc_writer *w, const estoc_cert_plan *p)
 {
     struct ext e = ext_open(w, BYTES(ce_ext_usage), false);
     size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
-    if (server) {
+    if (p->purposes.len > 0) {
+        estoc_der_put_raw(w, p->purposes);
+    } else if (p->server) {
         estoc_der_put(w, ESTOC_DER_OID, BYTES(kp_server_auth));
         estoc_der_put(w, ESTOC_DER_OID, BYTES(kp_cmc_ra));
     } else {
@@ -135,15 +137,32 @@ static estoc_slice usage_of(const estoc_cert_plan *p)
     return spki.kind == ESTOC_KEY_RSA ? BYTES(usage_encipher) : BYTES(usage_agree);
 }
 
+/* A BIT STRING without the zeros at its end.                              X.690 section 11.2.2 */
+static void put_usage(estoc_writer *w, const estoc_cert_plan *p)
+{
+    uint8_t bits[] = {0, p->usage};
+    if (p->ca || p->usage == 0) {
+        put_ext(w, BYTES(ce_key_usage), true, usage_of(p));
+        return;
+    }
+    while ((p->usage >> bits[0] & 1) == 0) {
+        bits[0]++;
+    }
+    struct ext e = ext_open(w, BYTES(ce_key_usage), true);
+    estoc_der_put(w, ESTOC_DER_BIT_STRING, BYTES(bits));
+    ext_close(w, e);
+}
+
 static void put_extensions(estoc_writer *w, const estoc_cert_plan *p, estoc_slice own_id)
 {
     size_t tag = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(3));
     size_t list = estoc_der_open(w, ESTOC_DER_SEQUENCE);
     put_key_ids(w, p->authority_key_id.len > 0 ? p->authority_key_id : own_id, own_id);
     put_basic(w, p->ca);
-    put_ext(w, BYTES(ce_key_usage), true, usage_of(p));
+    put_usage(w, p);
     if (!p->ca) {
-        put_ext_usage(w, p->server);
+        put_ext_usage(w, p);
+        estoc_der_put_raw(w, p->extensions);
     }
     if (p->san.len > 0) { /* critical where nothing else names it: RFC 5280 section 4.2.1.6 */
         put_ext(w, BYTES(ce_san), estoc_name_is_empty(p->subject), p->san);

@@ -147,7 +147,7 @@ static estoc_err encode(const estoc_key *key, estoc_blob *spki, estoc_blob *pkcs
     return err ? err : estoc_key_pkcs8(key, (estoc_buf){pkcs8->ptr, ESTOC_PKCS8_MAX}, &pkcs8->len);
 }
 
-estoc_err estoc_made_key(estoc_key_kind kind, const estoc_key_reader *reader,
+estoc_err estoc_made_key(estoc_key_kind kind, uint32_t bits, const estoc_key_reader *reader,
                          const estoc_cms_from *signer, estoc_blob *spki, estoc_blob *body,
                          uint16_t *format)
 {
@@ -156,7 +156,8 @@ estoc_err estoc_made_key(estoc_key_kind kind, const estoc_key_reader *reader,
     *spki = (estoc_blob){NULL, 0};
     *body = (estoc_blob){NULL, 0};
     *format = reader->covered ? ESTOC_FORMAT_CMS_KEY : ESTOC_FORMAT_PKCS8;
-    estoc_err err = estoc_key_generate(kind, &key);
+    estoc_err err =
+        kind == ESTOC_KEY_RSA ? estoc_key_generate_rsa(bits, &key) : estoc_key_generate(kind, &key);
     err = err ? err : encode(key, spki, &pkcs8);
     estoc_key_free(key);
     if (!err && reader->covered) {

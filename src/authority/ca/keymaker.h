@@ -33,10 +33,12 @@ ESTOC_MUST_USE estoc_err estoc_key_reader_find(const estoc_key_search *s, estoc_
 void estoc_key_reader_free(estoc_key_reader *reader);
 
 /** Make a key, and encode it for its journey. The caller frees both.
+ *  @param[in]  bits    of an RSA key
  *  @param[out] spki    its SubjectPublicKeyInfo
  *  @param[out] body    the private key in this format
  *  @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO; ESTOC_E_UNSUPPORTED (the signer). Both are empty then  */
-ESTOC_MUST_USE estoc_err estoc_made_key(estoc_key_kind kind, const estoc_key_reader *reader,
+ESTOC_MUST_USE estoc_err estoc_made_key(estoc_key_kind kind, uint32_t bits,
+                                        const estoc_key_reader *reader,
                                         const estoc_cms_from *signer, estoc_blob *spki,
                                         estoc_blob *body, uint16_t *format);
 

@@ -2,126 +2,20 @@
 #include <string.h>
 
 #include "policy.h"
+#include "template.h"
 
-/* -------------------------------------------------------------------------- extensions asked for */
-
-/* Each @return 0; ESTOC_E_FORBIDDEN; ESTOC_E_MALFORMED */
-
-static estoc_err ignore(estoc_slice value)
-{
-    (void)value;
-    return ESTOC_OK;
-}
-
-static estoc_err no_ca(estoc_slice value)
-{
-    estoc_reader outer = estoc_reader_of(value);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    bool ca = estoc_der_peek(&r) == ESTOC_DER_BOOLEAN && estoc_der_bool(&r);
-    if (estoc_der_peek(&r) == ESTOC_DER_INTEGER) {
-        (void)estoc_der_u32(&r);
-    }
-    if (estoc_reader_end(&r) || estoc_reader_end(&outer)) {
-        return ESTOC_E_MALFORMED;
-    }
-    return ca ? ESTOC_E_FORBIDDEN : ESTOC_OK;
-}
-
-/* keyCertSign and cRLSign are a CA's. What else is asked for is dropped, but for digitalSignature. */
-static estoc_err no_ca_usage(estoc_slice value)
-{
-    estoc_reader r = estoc_reader_of(value);
-    estoc_slice bits = estoc_der_expect(&r, ESTOC_DER_BIT_STRING);
-    if (estoc_reader_end(&r) || bits.len < 2 || bits.len > 3 || bits.ptr[0] > 7) {
-        return ESTOC_E_MALFORMED;
-    }
-    return (bits.ptr[1] & 0x06) != 0 ? ESTOC_E_FORBIDDEN : ESTOC_OK;
-}
-
-/* A privilege is not granted in silence, nor dropped in silence (214). */
-static estoc_err client_auth_only(estoc_slice value)
-{
-    static const uint8_t client_auth[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
-    estoc_reader outer = estoc_reader_of(value);
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    bool more = false;
-    size_t n = 0;
-    while (!r.err && estoc_reader_left(&r) > 0) {
-        estoc_slice oid = estoc_der_oid(&r);
-        more |= !estoc_slice_eq(oid, estoc_slice_of(client_auth, sizeof client_auth));
-        n++;
-    }
-    if (estoc_reader_end(&r) || estoc_reader_end(&outer) || n == 0) {
-        return ESTOC_E_MALFORMED;
-    }
-    return more ? ESTOC_E_FORBIDDEN : ESTOC_OK;
-}
-
-/* clang-format off */
-static const struct {
-    uint8_t oid_len;
-    uint8_t oid[8];
-    estoc_err (*check)(estoc_slice value);
-    const char *text; /* of a refusal */
-} known[] = {
-    {3, {0x55, 0x1d, 0x13}, no_ca,            "a CA certificate is not issued"},
-    {3, {0x55, 0x1d, 0x0f}, no_ca_usage,      "the usage of a CA's key is not granted"},
-    {3, {0x55, 0x1d, 0x25}, client_auth_only, "only the extended usage clientAuth is granted"},
-    {3, {0x55, 0x1d, 0x11}, ignore, NULL}, /* subjectAltName: check_names() */
-    /* the CA's values win (219) */
-    {3, {0x55, 0x1d, 0x0e}, ignore, NULL}, /* subjectKeyIdentifier */
-    {3, {0x55, 0x1d, 0x23}, ignore, NULL}, /* authorityKeyIdentifier */
-    {3, {0x55, 0x1d, 0x1e}, ignore, NULL}, /* nameConstraints */
-    {3, {0x55, 0x1d, 0x1f}, ignore, NULL}, /* cRLDistributionPoints */
-    {3, {0x55, 0x1d, 0x20}, ignore, NULL}, /* certificatePolicies */
-    {8, {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01}, ignore, NULL}, /* authorityInfoAccess */
-};
-/* clang-format on */
-
-#define KNOWN (sizeof known / sizeof known[0])
-
-static estoc_err check_extension(const estoc_ext *ext, estoc_ruling *why)
-{
-    size_t i = 0;
-    while (i < KNOWN && !estoc_slice_eq(ext->oid, estoc_slice_of(known[i].oid, known[i].oid_len))) {
-        i++;
-    }
-    if (i == KNOWN) {
-        return ext->critical ? estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
-                                                   "a critical extension that is not granted")
-                             : ESTOC_OK;
-    }
-    estoc_err err = known[i].check(ext->value);
-    if (err == ESTOC_E_MALFORMED) {
-        return estoc_policy_refuse(why, err, "E4", "an extension in the request is malformed");
-    }
-    return err ? estoc_policy_refuse(why, err, "214", known[i].text) : ESTOC_OK;
-}
-
-static estoc_err check_extensions(estoc_slice extensions, estoc_ruling *why)
-{
-    estoc_ext ext;
-    estoc_reader outer = estoc_reader_of(extensions);
-    if (extensions.len == 0) {
-        return ESTOC_OK;
-    }
-    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
-    while (!r.err && estoc_reader_left(&r) > 0 && estoc_ext_next(&r, &ext)) {
-        estoc_err err = check_extension(&ext, why);
-        if (err) {
-            return err;
-        }
-    }
-    return estoc_reader_end(&r) ? estoc_policy_refuse(why, ESTOC_E_MALFORMED, "E4",
-                                                      "an extension in the request is malformed")
-                                : ESTOC_OK;
-}
+#define MADE_BITS 3072u /* of an RSA key made here, or what the profile asks for */
 
 /* ---------------------------------------------------------------------------------------- the key */
 
 static unsigned keys_of(const estoc_profile *profile)
 {
     return profile->keys != 0 ? profile->keys : ESTOC_KEY_BIT(ESTOC_KEY_P256);
+}
+
+static uint32_t rsa_bits_of(const estoc_profile *profile)
+{
+    return profile->rsa_bits != 0 ? profile->rsa_bits : ESTOC_RSA_MIN_BITS;
 }
 
 static estoc_err check_key(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
@@ -131,6 +25,10 @@ static estoc_err check_key(const estoc_petition *p, const estoc_csr *csr, estoc_
     }
     if (csr->spki.der.len > ESTOC_SPKI_MAX) { /* before its signature costs us anything */
         return estoc_policy_refuse(why, ESTOC_E_KEY, "X3", "the key is too large");
+    }
+    if (csr->spki.kind == ESTOC_KEY_RSA &&
+        estoc_template_rsa_bits(csr->spki.key) < rsa_bits_of(p->profile)) {
+        return estoc_policy_refuse(why, ESTOC_E_KEY, "X3", "the RSA key is too short");
     }
     if (estoc_slice_eq(csr->spki.der, p->issuer->spki.der)) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is not yours");
@@ -179,8 +77,9 @@ static estoc_err grant_made(const estoc_petition *p, const estoc_csr *csr, estoc
                                    "the attributes that name a decryption key are malformed");
     }
     grant->make = kind_to_make(p, csr);
+    grant->make_bits = rsa_bits_of(p->profile) > MADE_BITS ? rsa_bits_of(p->profile) : MADE_BITS;
     grant->wish = wish;
-    return ESTOC_OK;
+    return estoc_policy_usage(p->profile, grant->make, grant, why);
 }
 
 /* ----------------------------------------------------------------------------- proof of possession */
@@ -236,12 +135,13 @@ estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_
     /* What costs little first: a signature is checked only for what would be granted. */
     err = estoc_policy_names(p, &csr, grant, why);
     err = err ? err : check_pop(p, &csr, why);
-    err = err ? err : check_extensions(csr.extensions, why);
+    err = err ? err : estoc_policy_extensions(p, csr.extensions, grant, why);
     if (!err && make) {
         err = grant_made(p, &csr, grant, why);
     } else if (!err) {
         grant->spki = csr.spki.der;
         err = check_key(p, &csr, why);
+        err = err ? err : estoc_policy_usage(p->profile, csr.spki.kind, grant, why);
     }
     if (err) {
         *grant = (estoc_grant){.subject = {NULL, 0}};

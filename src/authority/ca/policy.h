@@ -22,14 +22,19 @@ typedef struct estoc_petition {
     estoc_slice unique; /* tls-unique of the client's association */
 } estoc_petition;
 
-/** What it may have. Slices into the request and the client's certificate. */
+/** What it may have. Slices into the request, the client's certificate, the profile and this itself,
+ *  which therefore stays where it was filled in.                                                    */
 typedef struct estoc_grant {
-    estoc_slice subject; /* the client's own Name bytes, however the request writes it, unless the
+    estoc_slice subject;  /* the client's own Name bytes, however the request writes it, unless the
                             profile lets it have another */
-    estoc_slice san;     /* GeneralNames, or empty */
-    estoc_slice spki;    /* empty if a key is to be made */
-    estoc_key_kind make; /* the kind of that key */
-    estoc_key_wish wish; /* and how it is to travel */
+    estoc_slice san;      /* GeneralNames, or empty */
+    estoc_slice spki;     /* empty if a key is to be made */
+    estoc_key_kind make;  /* the kind of that key */
+    uint32_t make_bits;   /* its size, if it is an RSA key */
+    estoc_key_wish wish;  /* and how it is to travel */
+    uint8_t usage;        /* ESTOC_USAGE bits; 0: as usual */
+    estoc_slice purposes; /* extended key usages: OIDs in DER */
+    uint8_t picked[ESTOC_PURPOSES_MAX];
 } estoc_grant;
 
 /** Whether this operation asks for a key. */
@@ -44,6 +49,13 @@ typedef struct estoc_ruling {
 estoc_err estoc_policy_refuse(estoc_ruling *why, estoc_err err, const char *rule, const char *text);
 /** The names part of a grant (names.c). @return 0; ESTOC_E_FORBIDDEN; ESTOC_E_MALFORMED */
 ESTOC_MUST_USE estoc_err estoc_policy_names(const estoc_petition *p, const estoc_csr *csr,
+                                            estoc_grant *grant, estoc_ruling *why);
+/** The extensions a request asks for, and the purposes of a grant (extensions.c).
+ *  @return 0; ESTOC_E_FORBIDDEN; ESTOC_E_MALFORMED                                                 */
+ESTOC_MUST_USE estoc_err estoc_policy_extensions(const estoc_petition *p, estoc_slice asked,
+                                                 estoc_grant *grant, estoc_ruling *why);
+/** The usage of a key of this kind. @return 0; ESTOC_E_KEY: none of what the profile wants */
+ESTOC_MUST_USE estoc_err estoc_policy_usage(const estoc_profile *profile, estoc_key_kind kind,
                                             estoc_grant *grant, estoc_ruling *why);
 /** Whether the client is a registrar and the profile lets it enroll others (names.c). */
 bool estoc_policy_is_registrar(const estoc_petition *p);

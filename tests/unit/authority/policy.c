@@ -1,403 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parties.h"
-
-#include "policy.h"
-#include "text.h"
-
-static struct party ca, device, plain, nameless, odd;
-static estoc_profile profile = {.name = "", .validity_s = DAY};
-static estoc_grant grant;
-static estoc_ruling why;
-static estoc_slice unique; /* of the client's association */
-
-static int set_up(void **state)
-{
-    party_make(&ca, (struct plan){.subject = "CN=CA", .ca = true});
-    party_make(&device, (struct plan){.issuer = &ca,
-                                      .subject = "CN=dev-1,O=Example",
-                                      .dns = "dev-1.example alias.example"});
-    party_make(&plain, (struct plan){.issuer = &ca, .subject = "CN=dev-2"});
-    party_make(&nameless, (struct plan){.issuer = &ca, .subject = "", .dns = "dev-3.example"});
-    return folder_make(state);
-}
-
-static int tear_down(void **state)
-{
-    party_drop(&ca);
-    party_drop(&device);
-    party_drop(&plain);
-    party_drop(&nameless);
-    party_drop(&odd);
-    return folder_remove(state);
-}
-
-static uint8_t *exact;
-
-static estoc_err ask(estoc_op op, const struct party *client, estoc_slice csr)
-{
-    free(exact); /* not before: a grant may point into the request */
-    exact = malloc(csr.len > 0 ? csr.len : 1);
-    assert_non_null(exact);
-    if (csr.len > 0) {
-        memcpy(exact, csr.ptr, csr.len);
-    }
-    const estoc_petition p = {
-        op, &profile, &client->cert, &ca.cert, estoc_slice_of(exact, csr.len), unique};
-    memset(&grant, 0xa5, sizeof grant);
-    memset(&why, 0, sizeof why);
-    estoc_err err = estoc_policy_grant(&p, &grant, &why);
-    if (err) {
-        assert_null(grant.subject.ptr);
-        assert_null(grant.spki.ptr);
-        assert_in_range(strlen(why.text), 1, 64);
-        assert_in_range(strlen(why.rule), 1, 8);
-    } else if (!profile.any_names && !profile.change_subject && !profile.registrars) {
-        assert_ptr_equal(grant.subject.ptr, client->cert.subject.ptr);
-    }
-    return err;
-}
-
-static void assert_granted(estoc_op op, const struct party *client, const struct bytes *csr)
-{
-    if (ask(op, client, bytes_slice(csr))) {
-        fail_msg("%s: %s", why.rule, why.text);
-    }
-}
-
-static void assert_refused(estoc_op op, const struct party *client, const struct bytes *csr,
-                           estoc_err want, const char *rule)
-{
-    estoc_err err = ask(op, client, bytes_slice(csr));
-    if (err != want || strcmp(why.rule, rule) != 0) {
-        fail_msg("%#x, not %#x; %s, not %s: %s", err, want, why.rule, rule, why.text);
-    }
-}
-
-/* What comes after these bytes. */
-static uint8_t *find(struct bytes *csr, const char *bytes, size_t len)
-{
-    uint8_t *at = memmem(csr->ptr, csr->len, bytes, len);
-    assert_non_null(at);
-    return at + len;
-}
-
-#define SEN  ESTOC_OP_SEN
-#define SREN ESTOC_OP_SREN
-
-/* X10, E4: who is asking, what subject and names are asked for, what comes of it. */
-static void names(void **state)
-{
-    (void)state;
-    static const struct {
-        estoc_op op;
-        const struct party *client;
-        const char *subject, *dns;
-        estoc_err want;
-        const char *rule;
-    } rows[] = {
-        /* clang-format off */
-        {SEN,  &device,   "",                      NULL,                        0, ""},
-        {SEN,  &device,   "CN=dev-1,O=Example",    NULL,                        0, ""},
-        {SEN,  &device,   "CN=dev-1,O=Example",    "dev-1.example",             0, ""},
-        {SEN,  &device,   "",                      "alias.example dev-1.example", 0, ""},
-        {SEN,  &plain,    "CN=dev-2",              NULL,                        0, ""},
-        {SEN,  &nameless, "",                      "dev-3.example",             0, ""},
-        {SEN,  &nameless, "",                      NULL,                        ESTOC_E_FORBIDDEN, "211"},
-        {SEN,  &device,   "CN=dev-2",              NULL,                        ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "CN=dev-1",              NULL,                        ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "CN=dev-1,O=Example,C=DE", NULL,                      ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "O=Example,CN=dev-1",    NULL,                        ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "CN=dev-1,O=example",    NULL,                        ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "OU=dev-1,O=Example",    NULL,                        ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &nameless, "CN=dev-3",              "dev-3.example",             ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "",                      "dev-2.example",             ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "",                      "dev-1.example x.example",   ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "",                      "dev-1.exampl",              ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &device,   "",                      "DEV-1.example",             ESTOC_E_FORBIDDEN, "X10"},
-        {SEN,  &plain,    "",                      "dev-2.example",             ESTOC_E_FORBIDDEN, "X10"},
-        {SREN, &device,   "CN=dev-1,O=Example",    "dev-1.example alias.example", 0, ""},
-        {SREN, &plain,    "CN=dev-2",              NULL,                        0, ""},
-        {SREN, &nameless, "",                      "dev-3.example",             0, ""},
-        {SREN, &device,   "CN=dev-2",              "dev-1.example alias.example", ESTOC_E_FORBIDDEN, "E4"},
-        {SREN, &device,   "",                      "dev-1.example alias.example", ESTOC_E_FORBIDDEN, "E4"},
-        {SREN, &device,   "CN=dev-1,O=Example",    NULL,                        ESTOC_E_FORBIDDEN, "E4"},
-        {SREN, &device,   "CN=dev-1,O=Example",    "dev-1.example",             ESTOC_E_FORBIDDEN, "E4"},
-        {SREN, &device,   "CN=dev-1,O=Example",    "alias.example dev-1.example", ESTOC_E_FORBIDDEN, "E4"},
-        {SREN, &plain,    "CN=dev-2",              "dev-2.example",             ESTOC_E_FORBIDDEN, "E4"},
-        /* clang-format on */
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct bytes csr = csr_of(device.key, rows[i].subject, rows[i].dns);
-        estoc_err err = ask(rows[i].op, rows[i].client, bytes_slice(&csr));
-        if (err != rows[i].want || strcmp(why.rule, rows[i].rule) != 0) {
-            fail_msg("row %zu: %#x %s %s", i, err, why.rule, why.text);
-        }
-    }
-}
-
-/* A ChangeSubjectName attribute around these bytes.                    RFC 6402 section 2.8 */
-static struct bytes change_of(const char *inside, size_t len)
-{
-    struct bytes b = {.len = 0};
-    estoc_writer w = estoc_writer_of((estoc_buf){b.ptr, sizeof b.ptr});
-    size_t attribute = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
-    estoc_der_put(&w, ESTOC_DER_OID, estoc_slice_str("\x2b\x06\x01\x05\x05\x07\x07\x24"));
-    size_t set = estoc_der_open(&w, ESTOC_DER_SET);
-    estoc_der_put_raw(&w, estoc_slice_of(inside, len));
-    estoc_der_close(&w, set);
-    estoc_der_close(&w, attribute);
-    assert_int_equal(estoc_writer_end(&w, &b.len), 0);
-    return b;
-}
-
-#define NEW_NAME  "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01x"
-#define NEW_NAMES "\x30\x05\x82\x03y.z"
-
-/* E4: what stands in the attribute, and which names come of it. */
-static void changes_of_name(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *inside;
-        size_t len;
-        const char *subject; /* of the grant; NULL: refused */
-        size_t subject_len;
-        const char *san;
-        size_t san_len;
-        const char *rule;
-    } rows[] = {
-        /* clang-format off */
-        {OID("\x30\x0e" NEW_NAME),                    OID(NEW_NAME),     OID(""),        ""},
-        {OID("\x30\x15" NEW_NAME NEW_NAMES),          OID(NEW_NAME),     OID(NEW_NAMES), ""},
-        {OID("\x30\x07" NEW_NAMES),                   OID("\x30\x00"),   OID(NEW_NAMES), ""},
-        {OID("\x30\x09\x30\x00" NEW_NAMES),           OID("\x30\x00"),   OID(NEW_NAMES), ""},
-        {OID("\x30\x02\x30\x00"),                     NULL, 0, NULL, 0, "211"},
-        {OID("\x30\x00"),                             NULL, 0, NULL, 0, "E4"},
-        {OID("\x31\x0e" NEW_NAME),                    NULL, 0, NULL, 0, "E4"},
-        {OID("\x05\x00\x30\x0e" NEW_NAME),         NULL, 0, NULL, 0, "E4"}, /* two values */
-        {OID("\x30\x10" NEW_NAME "\x05\x00"),         NULL, 0, NULL, 0, "E4"},
-        {OID("\x30\x17" NEW_NAME NEW_NAMES "\x05\x00"), NULL, 0, NULL, 0, "E4"},
-        {OID("\x30\x15" NEW_NAMES NEW_NAME),          NULL, 0, NULL, 0, "E4"}, /* wrong order */
-        {OID("\x30\x1c" NEW_NAME NEW_NAME),           NULL, 0, NULL, 0, "E4"},
-        {OID("\x30\x07\x30\x05\x82\x03y\x00z"),        NULL, 0, NULL, 0, "E4"}, /* a NUL in a name */
-        {OID("\x04\x01x"),                            NULL, 0, NULL, 0, "E4"},
-        /* clang-format on */
-    };
-    struct bytes name = name_of("CN=dev-1,O=Example");
-    struct bytes san = dns_names("dev-1.example alias.example");
-    const struct asked one = {CE_SAN, false, bytes_slice(&san)};
-    struct bytes ext = extensions_of(&one, 1);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct bytes change = change_of(rows[i].inside, rows[i].len);
-        struct bytes csr =
-            csr_with_more(device.key, bytes_slice(&name), bytes_slice(&ext), bytes_slice(&change));
-        profile.change_subject = false;
-        assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
-        profile.change_subject = true;
-        assert_refused(SEN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
-        estoc_err err = ask(SREN, &device, bytes_slice(&csr));
-        if ((err == 0) != (rows[i].subject != NULL) || strcmp(why.rule, rows[i].rule) != 0) {
-            fail_msg("row %zu: %#x %s %s", i, err, why.rule, why.text);
-        }
-        if (!err) {
-            assert_slice(grant.subject, estoc_slice_of(rows[i].subject, rows[i].subject_len));
-            assert_slice(grant.san, estoc_slice_of(rows[i].san, rows[i].san_len));
-        }
-        /* the request itself keeps its names */
-        csr = csr_with_more(device.key, bytes_slice(&name), estoc_slice_of(NULL, 0),
-                            bytes_slice(&change));
-        assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
-    }
-    profile.change_subject = false;
-}
-
-/* X10, widened: whatever the request says, and the client's subject where it says nothing. */
-static void any_names(void **state)
-{
-    (void)state;
-    profile.any_names = true;
-    struct bytes csr = csr_of(device.key, "CN=dev-9", "other.example");
-    struct bytes name = name_of("CN=dev-9");
-    struct bytes san = dns_names("other.example");
-    assert_granted(SEN, &device, &csr);
-    assert_slice(grant.subject, bytes_slice(&name));
-    assert_slice(grant.san, bytes_slice(&san));
-    assert_refused(SREN, &device, &csr, ESTOC_E_FORBIDDEN, "E4");
-    csr = csr_of(device.key, "", NULL);
-    assert_granted(SEN, &device, &csr);
-    assert_slice(grant.subject, device.cert.subject);
-    csr = csr_of(device.key, "", NULL);
-    assert_refused(SEN, &nameless, &csr, ESTOC_E_FORBIDDEN, "211");
-    profile.any_names = false;
-}
-
-static void what_is_granted(void **state)
-{
-    (void)state;
-    struct bytes csr = csr_of(device.key, "", "alias.example");
-    struct bytes want = dns_names("alias.example");
-    const estoc_petition p = {SEN, &profile, &device.cert, &ca.cert, bytes_slice(&csr), unique};
-    assert_int_equal(estoc_policy_grant(&p, &grant, &why), 0);
-    assert_slice(grant.subject, device.cert.subject);
-    assert_slice(grant.san, bytes_slice(&want));
-    assert_slice(grant.spki, device.cert.spki.der);
-    csr = csr_of(plain.key, "CN=dev-2", NULL);
-    const estoc_petition q = {SEN, &profile, &plain.cert, &ca.cert, bytes_slice(&csr), unique};
-    assert_int_equal(estoc_policy_grant(&q, &grant, &why), 0);
-    assert_int_equal(grant.san.len, 0);
-}
-
-/* A library may write PrintableString where another writes UTF8String. */
-static void other_kinds_of_string(void **state)
-{
-    (void)state;
-    struct bytes name = name_of("CN=dev-2");
-    uint8_t *kind = find(&name, "\x55\x04\x03", 3);
-    assert_int_equal(*kind, ESTOC_DER_UTF8_STRING);
-    *kind = ESTOC_DER_PRINTABLE_STRING;
-    struct bytes csr = csr_with(plain.key, bytes_slice(&name), estoc_slice_of(NULL, 0));
-    assert_granted(SEN, &plain, &csr);
-    assert_granted(SREN, &plain, &csr);
-}
-
-/* Each alternative name but the last is one of the device's; there is an end to their number. */
-static void many_names(void **state)
-{
-    (void)state;
-    char dns[1200] = "";
-    size_t len = 0;
-    for (size_t i = 0; i < 65; i++) {
-        len += (size_t)snprintf(dns + len, sizeof dns - len, "%sdev-1.example", i > 0 ? " " : "");
-    }
-    struct bytes csr = csr_of(device.key, "", dns);
-    assert_refused(SEN, &device, &csr, ESTOC_E_FORBIDDEN, "X10");
-    assert_non_null(strstr(why.text, "too many"));
-    dns[len - strlen(" dev-1.example")] = '\0';
-    csr = csr_of(device.key, "", dns);
-    assert_granted(SEN, &device, &csr);
-}
-
-/* A subject that would not be taken from a request is not taken from a foreign certificate either. */
-static void odd_client_subject(void **state)
-{
-    (void)state;
-    /* CN = "a", newline, "b" */
-    static const uint8_t name[] = {0x30, 0x0e, 0x31, 0x0c, 0x30, 0x0a, 0x06, 0x03,
-                                   0x55, 0x04, 0x03, 0x0c, 0x03, 'a',  '\n', 'b'};
-    odd = plain;
-    odd.key = NULL;
-    odd.cert.subject = estoc_slice_of(name, sizeof name);
-    struct bytes csr = csr_of(plain.key, "", NULL);
-    assert_refused(SEN, &odd, &csr, ESTOC_E_FORBIDDEN, "212");
-}
-
-static const uint8_t ca_true[] = {0x30, 0x03, 0x01, 0x01, 0xff};
-static const uint8_t ca_true_path[] = {0x30, 0x06, 0x01, 0x01, 0xff, 0x02, 0x01, 0x00};
-static const uint8_t ca_absent[] = {0x30, 0x00};
-static const uint8_t ca_false[] = {0x30, 0x03, 0x01, 0x01, 0x00};
-static const uint8_t basic_long[] = {0x30, 0x05, 0x01, 0x01, 0x00, 0x05, 0x00};
-static const uint8_t basic_after[] = {0x30, 0x00, 0x00};
-static const uint8_t usage_sign[] = {0x03, 0x02, 0x07, 0x80};
-static const uint8_t usage_more[] = {0x03, 0x02, 0x03, 0xa8};
-static const uint8_t usage_cert_sign[] = {0x03, 0x02, 0x02, 0x84};
-static const uint8_t usage_crl_sign[] = {0x03, 0x02, 0x01, 0x02};
-static const uint8_t usage_long[] = {0x03, 0x03, 0x07, 0x04, 0x80};
-static const uint8_t usage_none[] = {0x03, 0x01, 0x00};
-static const uint8_t usage_unused[] = {0x03, 0x02, 0x08, 0x80};
-static const uint8_t eku_client[] = {0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06,
-                                     0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
-static const uint8_t eku_ra[] = {0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06,
-                                 0x01, 0x05, 0x05, 0x07, 0x03, 0x1c};
-static const uint8_t eku_both[] = {0x30, 0x14, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05,
-                                   0x05, 0x07, 0x03, 0x02, 0x06, 0x08, 0x2b, 0x06,
-                                   0x01, 0x05, 0x05, 0x07, 0x03, 0x09};
-static const uint8_t eku_any[] = {0x30, 0x06, 0x06, 0x04, 0x55, 0x1d, 0x25, 0x00};
-static const uint8_t eku_empty[] = {0x30, 0x00};
-static const uint8_t eku_bad[] = {0x30, 0x03, 0x02, 0x01, 0x00};
-static const uint8_t octets[] = {0x04, 0x02, 0x01, 0x02};
-
-#define VALUE(array) estoc_slice_of(array, sizeof(array))
-#define CE_BASIC     OID("\x55\x1d\x13")
-#define CE_USAGE     OID("\x55\x1d\x0f")
-#define CE_EKU       OID("\x55\x1d\x25")
-#define CE_SKI       OID("\x55\x1d\x0e")
-#define CE_AKI       OID("\x55\x1d\x23")
-#define CE_CONSTR    OID("\x55\x1d\x1e")
-#define CE_CRL       OID("\x55\x1d\x1f")
-#define CE_POLICY    OID("\x55\x1d\x20")
-#define PE_AIA       OID("\x2b\x06\x01\x05\x05\x07\x01\x01")
-#define PRIVATE      OID("\x2b\x06\x01\x04\x01\x82\x37\x01")
-
-/* E4, hard cases 214 and 219. */
-static void extensions(void **state)
-{
-    (void)state;
-    const struct {
-        struct asked ext;
-        estoc_err want;
-        const char *rule;
-    } rows[] = {
-        /* clang-format off */
-        {{CE_BASIC,  true,  VALUE(ca_true)},         ESTOC_E_FORBIDDEN, "214"},
-        {{CE_BASIC,  false, VALUE(ca_true)},         ESTOC_E_FORBIDDEN, "214"},
-        {{CE_BASIC,  true,  VALUE(ca_true_path)},    ESTOC_E_FORBIDDEN, "214"},
-        {{CE_BASIC,  true,  VALUE(ca_absent)},       0, ""},
-        {{CE_BASIC,  false, VALUE(ca_false)},        0, ""},
-        {{CE_BASIC,  false, VALUE(basic_long)},      ESTOC_E_MALFORMED, "E4"},
-        {{CE_BASIC,  false, VALUE(basic_after)},     ESTOC_E_MALFORMED, "E4"},
-        {{CE_BASIC,  false, VALUE(octets)},          ESTOC_E_MALFORMED, "E4"},
-        {{CE_BASIC,  false, {NULL, 0}},              ESTOC_E_MALFORMED, "E4"},
-        {{CE_USAGE,  true,  VALUE(usage_sign)},      0, ""},
-        {{CE_USAGE,  true,  VALUE(usage_more)},      0, ""},
-        {{CE_USAGE,  true,  VALUE(usage_long)},      ESTOC_E_FORBIDDEN, "214"},
-        {{CE_USAGE,  true,  VALUE(usage_cert_sign)}, ESTOC_E_FORBIDDEN, "214"},
-        {{CE_USAGE,  false, VALUE(usage_crl_sign)},  ESTOC_E_FORBIDDEN, "214"},
-        {{CE_USAGE,  true,  VALUE(usage_none)},      ESTOC_E_MALFORMED, "E4"},
-        {{CE_USAGE,  true,  VALUE(usage_unused)},    ESTOC_E_MALFORMED, "E4"},
-        {{CE_USAGE,  true,  VALUE(octets)},          ESTOC_E_MALFORMED, "E4"},
-        {{CE_EKU,    false, VALUE(eku_client)},      0, ""},
-        {{CE_EKU,    false, VALUE(eku_ra)},          ESTOC_E_FORBIDDEN, "214"},
-        {{CE_EKU,    false, VALUE(eku_both)},        ESTOC_E_FORBIDDEN, "214"},
-        {{CE_EKU,    true,  VALUE(eku_any)},         ESTOC_E_FORBIDDEN, "214"},
-        {{CE_EKU,    false, VALUE(eku_empty)},       ESTOC_E_MALFORMED, "E4"},
-        {{CE_EKU,    false, VALUE(eku_bad)},         ESTOC_E_MALFORMED, "E4"},
-        {{CE_SKI,    false, VALUE(octets)},          0, ""},
-        {{CE_AKI,    false, VALUE(octets)},          0, ""},
-        {{CE_CONSTR, true,  VALUE(octets)},          0, ""},
-        {{CE_CRL,    false, VALUE(octets)},          0, ""},
-        {{CE_POLICY, false, VALUE(octets)},          0, ""},
-        {{PE_AIA,    false, VALUE(octets)},          0, ""},
-        {{PRIVATE,   false, VALUE(octets)},          0, ""},
-        {{PRIVATE,   true,  VALUE(octets)},          ESTOC_E_FORBIDDEN, "E4"},
-        /* clang-format on */
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct bytes ext = extensions_of(&rows[i].ext, 1);
-        struct bytes csr = csr_with(plain.key, estoc_slice_of(NULL, 0), bytes_slice(&ext));
-        estoc_err err = ask(SEN, &plain, bytes_slice(&csr));
-        if (err != rows[i].want || strcmp(why.rule, rows[i].rule) != 0) {
-            fail_msg("row %zu: %#x %s %s", i, err, why.rule, why.text);
-        }
-    }
-}
-
-/* A refused extension is found before and behind granted ones. */
-static void second_extension(void **state)
-{
-    (void)state;
-    const struct asked list[] = {{CE_USAGE, true, VALUE(usage_sign)},
-                                 {CE_BASIC, true, VALUE(ca_true)},
-                                 {CE_EKU, false, VALUE(eku_client)}};
-    for (size_t n = 1; n <= 3; n++) {
-        struct bytes ext = extensions_of(list, n);
-        struct bytes csr = csr_with(plain.key, estoc_slice_of(NULL, 0), bytes_slice(&ext));
-        if (n == 1) {
-            assert_granted(SEN, &plain, &csr);
-        } else {
-            assert_refused(SEN, &plain, &csr, ESTOC_E_FORBIDDEN, "214");
-        }
-    }
-}
+#include "petition.h"
 
 /* X3 */
 static void kinds_of_keys(void **state)
@@ -422,6 +24,35 @@ static void kinds_of_keys(void **state)
         profile.keys = 0;
         estoc_key_free(key);
     }
+}
+
+/* X3: also for keys that are made. */
+static void bits_of_rsa(void **state)
+{
+    (void)state;
+    static const uint32_t bits[] = {2048, 2056, 3072};
+    profile.keys = ESTOC_KEY_BIT(ESTOC_KEY_RSA);
+    profile.keygen = true;
+    for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
+        estoc_key *key = NULL;
+        assert_int_equal(estoc_key_generate_rsa(bits[i], &key), 0);
+        struct bytes csr = csr_of(key, "", NULL);
+        profile.rsa_bits = bits[i];
+        assert_granted(SEN, &plain, &csr);
+        profile.rsa_bits = bits[i] + 1;
+        assert_refused(SEN, &plain, &csr, ESTOC_E_KEY, "X3");
+        estoc_key_free(key);
+    }
+    struct bytes csr = csr_of(plain.key, "", NULL);
+    profile.rsa_bits = 2048;
+    assert_granted(ESTOC_OP_SKG, &plain, &csr);
+    assert_int_equal(grant.make_bits, 3072); /* what is made is not the least there may be */
+    profile.rsa_bits = 4096;
+    assert_granted(ESTOC_OP_SKG, &plain, &csr);
+    assert_int_equal(grant.make_bits, 4096);
+    profile.rsa_bits = 0;
+    profile.keys = 0;
+    profile.keygen = false;
 }
 
 /* Hard cases 202, 204, 206. */
@@ -828,16 +459,8 @@ static void registrars(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(changes_of_name),
-        cmocka_unit_test(any_names),
-        cmocka_unit_test(what_is_granted),
-        cmocka_unit_test(other_kinds_of_string),
-        cmocka_unit_test(many_names),
-        cmocka_unit_test(odd_client_subject),
-        cmocka_unit_test(extensions),
-        cmocka_unit_test(second_extension),
         cmocka_unit_test(kinds_of_keys),
+        cmocka_unit_test(bits_of_rsa),
         cmocka_unit_test(faulty_keys),
         cmocka_unit_test(faulty_signatures),
         cmocka_unit_test(the_key_of_the_ca),

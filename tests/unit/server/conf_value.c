@@ -124,19 +124,38 @@ static void keys(void **state)
 {
     (void)state;
     unsigned bits;
+    uint32_t rsa;
     const unsigned p256 = ESTOC_KEY_BIT(ESTOC_KEY_P256);
-    assert_true(estoc_conf_keys("P-256", &bits));
+    assert_true(estoc_conf_keys("P-256", &bits, &rsa));
     assert_int_equal(bits, p256);
-    assert_true(estoc_conf_keys("secp256r1,prime256v1", &bits));
+    assert_int_equal(rsa, 0);
+    assert_true(estoc_conf_keys("secp256r1,prime256v1", &bits, &rsa));
     assert_int_equal(bits, p256);
-    assert_true(estoc_conf_keys(" ed25519 , p-384,RSA", &bits));
+    assert_true(estoc_conf_keys(" ed25519 , p-384,RSA", &bits, &rsa));
     assert_int_equal(bits, ESTOC_KEY_BIT(ESTOC_KEY_ED25519) | ESTOC_KEY_BIT(ESTOC_KEY_P384) |
                                ESTOC_KEY_BIT(ESTOC_KEY_RSA));
-    assert_true(estoc_conf_keys("secp384r1", &bits));
+    assert_int_equal(rsa, 2048);
+    assert_true(estoc_conf_keys("secp384r1", &bits, &rsa));
     assert_int_equal(bits, ESTOC_KEY_BIT(ESTOC_KEY_P384));
-    static const char *const bad[] = {"", " ", "P-256,", ",P-256", "P-256 P-384", "DSA", "P-25"};
+    assert_true(estoc_conf_keys("P-256, rsa-3072", &bits, &rsa));
+    assert_int_equal(bits, p256 | ESTOC_KEY_BIT(ESTOC_KEY_RSA));
+    assert_int_equal(rsa, 3072);
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "P-256,",
+                                      ",P-256",
+                                      "P-256 P-384",
+                                      "DSA",
+                                      "P-25",
+                                      "RSA-2047",
+                                      "RSA-4097",
+                                      "RSA-",
+                                      "RSA-2048x",
+                                      "RSA-3072,RSA-4096",
+                                      "RSA,RSA-4096",
+                                      "RSA-00003072"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        if (estoc_conf_keys(bad[i], &bits)) {
+        if (estoc_conf_keys(bad[i], &bits, &rsa)) {
             fail_msg("took \"%s\"", bad[i]);
         }
     }
