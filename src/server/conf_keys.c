@@ -191,6 +191,26 @@ bool estoc_conf_segment(const char *text)
            estoc_resource_named(estoc_slice_str(text)) == NULL;
 }
 
+bool estoc_conf_node(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len < ESTOC_NODE_MAX &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
+}
+
+static void take_node(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
+{
+    if (value[0] == '\0') {
+        return; /* the default stands there */
+    }
+    if (!estoc_conf_node(value)) {
+        estoc_conf_fault(r, "%s = %.40s: must be at most %d letters, digits, - _ and .", k->name,
+                         value, ESTOC_NODE_MAX - 1);
+        return;
+    }
+    memcpy(to, value, strlen(value) + 1);
+}
+
 static void take_root(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
 {
     size_t len = strlen(value);
@@ -325,6 +345,12 @@ static void take_pop(estoc_conf_reading *r, const estoc_conf_key *k, void *to, c
     take_word(r, k, to, value, "off, optional or required");
 }
 
+static void take_profiles(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                          const char *value)
+{
+    take_either(r, k, to, value, "store", "file");
+}
+
 static void take_approval(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                           const char *value)
 {
@@ -342,6 +368,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "listen",         take_listen, 0,                        0, 0},
     {ESTOC_CONF_SERVER, "discovery",      take_discovery, 0,                     0, 0},
     {ESTOC_CONF_SERVER, "multicast",      take_yes,    OF(multicast),            0, 0},
+    {ESTOC_CONF_SERVER, "node",           take_node,   OF(node),                 0, 0},
     {ESTOC_CONF_SERVER, "certificate",    take_path,   OF(server_chain),         0, 0},
     {ESTOC_CONF_SERVER, "key",            take_key,    OF(server_key),           0, 0},
     {ESTOC_CONF_SERVER, "client-anchors", take_path,   OF(client_anchors),       0, 0},
@@ -374,6 +401,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
     {ESTOC_CONF_CA,     "crl-url",        take_url,    OF(crl_url),              0, 0},
+    {ESTOC_CONF_CA,     "profiles",       take_profiles, OF(profiles_in_store),  0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
     {ESTOC_CONF_CA,     "pending-max",    take_number, OF(pending.max),          1, 1000000},
     {ESTOC_CONF_CA,     "pending-per-client", take_number, OF(pending.per_client), 1, 1000000},

@@ -46,9 +46,23 @@ estoc_conf_take estoc_conf_take_policies, estoc_conf_take_extensions;
 /** @return NULL past the last one */
 const estoc_conf_key *estoc_conf_key_at(size_t i);
 
+/** Values of profiles as they stand in a file. Zeroed is empty. */
+typedef struct estoc_conf_values {
+    char *at[ESTOC_PROFILES_MAX][ESTOC_CONF_KEYS_MAX]; /* by the numbers of profile and key */
+} estoc_conf_values;
+/** Keep a copy. @return false: no memory */
+bool estoc_conf_values_set(estoc_conf_values *v, size_t profile, size_t key, const char *value);
+void estoc_conf_values_free(estoc_conf_values *v);
+/** The profiles as sections of a file: those of `c`, with these values. The same values give the same
+ *  text, however they were written. @return 0; ESTOC_E_SPACE                                       */
+ESTOC_MUST_USE estoc_err estoc_conf_policy(const estoc_config *c, const estoc_conf_values *v,
+                                           char *out, size_t cap);
+
 /** Whether this is one path segment, and not the name of an EST resource: what a label or a short
  *  root may be. R1, RFC 9148 section 4.1                                                           */
 bool estoc_conf_segment(const char *text);
+/** Whether this can be a node's name. */
+bool estoc_conf_node(const char *text);
 /** "sqlite:PATH" into config->store. @return false: it is no such thing, or too long */
 bool estoc_conf_store(estoc_config *c, const char *value);
 

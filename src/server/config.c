@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ini.h>
 
@@ -33,6 +34,8 @@ struct parser {
     estoc_conf_section section;
     size_t profile;                                    /* within [profile] */
     int seen[ESTOC_PROFILES_MAX][ESTOC_CONF_KEYS_MAX]; /* the line of each key */
+    estoc_conf_values values;
+    bool profiles_alone; /* nothing else may stand there */
 };
 
 /* -------------------------------------------------------------------------------- sections and keys */
@@ -71,6 +74,9 @@ static void enter(struct parser *p, const char *name)
     for (estoc_conf_section s = ESTOC_CONF_SERVER; s <= ESTOC_CONF_PROFILE; s++) {
         if (strcmp(name, section_name[s]) == 0) {
             p->section = s;
+            if (p->profiles_alone && s != ESTOC_CONF_PROFILE) {
+                estoc_conf_fault(&p->r, "[%s]: nothing but profiles may stand here", name);
+            }
             return;
         }
     }
@@ -140,6 +146,10 @@ static void take_key(struct parser *p, const char *name, const char *value)
     }
     *seen = p->r.line;
     bool own = p->section == ESTOC_CONF_PROFILE;
+    if (own && !estoc_conf_values_set(&p->values, p->profile, i, value)) {
+        p->r.err = ESTOC_E_MEMORY;
+        return;
+    }
     uint8_t *base = own ? (uint8_t *)&c->profiles[p->profile] : (uint8_t *)c;
     k->take(&p->r, k, base + k->at, value);
 }
@@ -216,9 +226,18 @@ static char *next_line(char *out, int cap, void *stream)
 
 /* -------------------------------------------------------------------------------------- everything */
 
+/* The host's name, as far as it is one that `node` takes. */
+static void name_node(estoc_config *c)
+{
+    if (gethostname(c->node, sizeof c->node - 1) != 0 || !estoc_conf_node(c->node)) {
+        snprintf(c->node, sizeof c->node, "%s", "node");
+    }
+}
+
 static void defaults(struct parser *p)
 {
     estoc_config *c = p->r.c;
+    name_node(c);
     snprintf(c->listen[0], sizeof c->listen[0], "%s", "[::]:5684");
     c->listen_n = 1;
     c->max_age_s = 86400;
@@ -274,7 +293,7 @@ static void check_whole(struct parser *p)
     }
 }
 
-static estoc_err parse(struct parser *p, estoc_slice text)
+static estoc_err parse_lines(struct parser *p, estoc_slice text)
 {
     static const uint8_t bom[] = {0xef, 0xbb, 0xbf};
     if (estoc_slice_eq(estoc_slice_sub(text, 0, 3), estoc_slice_of(bom, 3))) {
@@ -296,6 +315,29 @@ static estoc_err parse(struct parser *p, estoc_slice text)
         check_whole(p);
     }
     return p->r.err;
+}
+
+static estoc_err parse(struct parser *p, estoc_slice text)
+{
+    estoc_err err = parse_lines(p, text);
+    if (!err && estoc_conf_policy(p->r.c, &p->values, p->r.c->policy, sizeof p->r.c->policy)) {
+        p->r.line = 0;
+        estoc_conf_fault(&p->r, "the profiles are more than %zu bytes", sizeof p->r.c->policy - 1);
+        err = p->r.err;
+    }
+    estoc_conf_values_free(&p->values);
+    return err;
+}
+
+estoc_err estoc_config_profiles(estoc_config *out, estoc_slice text,
+                                void (*report)(void *ctx, int line, const char *text), void *ctx)
+{
+    struct parser p = {.r = {out, report, ctx, 0, ESTOC_OK}, .profiles_alone = true};
+    memset(out->profiles, 0, sizeof out->profiles);
+    out->profiles_n = 0;
+    enter_profile(&p, "");
+    p.section = ESTOC_CONF_NOWHERE;
+    return parse(&p, text);
 }
 
 estoc_err estoc_config_load(const char *dir, estoc_config *out,

@@ -11,6 +11,8 @@
 
 #define ESTOC_LISTEN_MAX   8
 #define ESTOC_PROFILES_MAX 16
+#define ESTOC_NODE_MAX     64    /* bytes of a node's name, with the NUL */
+#define ESTOC_POLICY_MAX   32768 /* bytes of the profiles as text, with the NUL */
 
 /** What becomes of a client whose certificate leads to no anchor. */
 enum { ESTOC_REFUSE, ESTOC_ANSWER };
@@ -26,6 +28,7 @@ typedef struct estoc_profile_conf {
 
 typedef struct estoc_config {
     char dir[512];
+    char node[ESTOC_NODE_MAX]; /* what tells servers on one store apart; default the host's name */
     char listen[ESTOC_LISTEN_MAX][64]; /* "ADDR:PORT", "[::1]:5684"; default "[::]:5684" */
     size_t listen_n;
     char discovery[ESTOC_LISTEN_MAX]
@@ -57,11 +60,13 @@ typedef struct estoc_config {
     char rollover[512]; /* E2; empty: no change of the root is under way */
     char server_chain[512], server_key[512];
     char client_anchors[512];
-    char decrypt_keys[512];      /* E5; empty: none */
-    char store[600];             /* "sqlite:PATH" */
-    char crl_url[256];           /* in each certificate issued; empty: none */
-    uint32_t retry_window_s;     /* E6; default 86400 */
-    estoc_pending_rules pending; /* L2; default 10000, 4 of one client, 30 days */
+    char decrypt_keys[512];        /* E5; empty: none */
+    char store[600];               /* "sqlite:PATH" */
+    char crl_url[256];             /* in each certificate issued; empty: none */
+    uint32_t retry_window_s;       /* E6; default 86400 */
+    estoc_pending_rules pending;   /* L2; default 10000, 4 of one client, 30 days */
+    bool profiles_in_store;        /* those published there are served, not these */
+    char policy[ESTOC_POLICY_MAX]; /* these profiles as text: what is not a default, in one order */
     estoc_profile_conf profiles[ESTOC_PROFILES_MAX];
     size_t profiles_n; /* at least the default */
 } estoc_config;
@@ -72,6 +77,13 @@ typedef struct estoc_config {
 ESTOC_MUST_USE estoc_err estoc_config_load(const char *dir, estoc_config *out,
                                            void (*report)(void *ctx, int line, const char *text),
                                            void *ctx);
+/** Put the profiles of a text like config->policy in place of those that are there; line numbers are of
+ *  the text. What `out` has after a failure is of no use.
+ *  @return 0; ESTOC_E_CONFIG; ESTOC_E_MEMORY                                                       */
+ESTOC_MUST_USE estoc_err estoc_config_profiles(estoc_config *out, estoc_slice text,
+                                               void (*report)(void *ctx, int line,
+                                                              const char *text),
+                                               void *ctx);
 /** The commented file that `estocd init` writes; static text. */
 const char *estoc_config_template(void);
 

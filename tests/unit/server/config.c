@@ -8,6 +8,10 @@ static void assert_defaults(void)
     assert_string_equal(c.listen[0], "[::]:5684");
     assert_int_equal(c.discovery_n, 0);
     assert_false(c.multicast);
+    char host[ESTOC_NODE_MAX] = "";
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    assert_string_equal(c.node, estoc_conf_node(host) ? host : "node");
+    assert_false(c.profiles_in_store);
     assert_int_equal(c.workers, 0);
     assert_int_equal(c.mtu, 1280);
     assert_string_equal(c.expired_anchors, "");
@@ -121,6 +125,7 @@ static void every_key(void **state)
                  "resume = 0\n"
                  "dtls-timeout = 9s\n"
                  "answer-delay = 100ms\n"
+                 "node = n-1.example_2\n"
                  "workers = 3\n"
                  "sessions-max = 77\n"
                  "body-max = 65536\n"
@@ -129,6 +134,7 @@ static void every_key(void **state)
                  "certificate = chain.pem\n"
                  "key = k\n"
                  "store = sqlite:/var/db\n"
+                 "profiles = store\n"
                  "retry-window = 0\n"
                  "crl-url = http://ca.example/crl\n"
                  "pending-max = 3\n"
@@ -178,6 +184,8 @@ static void every_key(void **state)
     assert_path(c.ca_chain, "chain.pem");
     assert_path(c.ca_key, "k");
     assert_string_equal(c.store, "sqlite:/var/db");
+    assert_true(c.profiles_in_store);
+    assert_string_equal(c.node, "n-1.example_2");
     assert_int_equal(c.retry_window_s, 0);
     assert_string_equal(c.crl_url, "http://ca.example/crl");
     assert_int_equal(c.pending.max, 3);
@@ -361,6 +369,11 @@ static void each_fault(void **state)
          2, "must be one path segment"},
         {"[server]\nkey =\n", 2, "must be the path of a file"},
         {"[ca]\nstore = postgres:x\n", 2, "store = postgres:x: must be sqlite:PATH"},
+        {"[ca]\nprofiles = here\n", 2, "profiles = here: must be store or file"},
+        {"[server]\nnode = a b\n", 2, "must be at most 63 letters"},
+        {"[server]\nnode = "
+         "1234567890123456789012345678901234567890123456789012345678901234\n",
+         2, "must be at most 63 letters"},
         {"[ca]\nstore = sqlite:\n", 2, "must be sqlite:PATH"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -472,6 +485,89 @@ static void nobody_listens(void **state)
     assert_int_equal(estoc_config_load(dir, &c, NULL, NULL), ESTOC_E_CONFIG);
 }
 
+/* ---- the profiles as text ---- */
+
+static void one_text(void **state)
+{
+    (void)state;
+    assert_loads("");
+    assert_string_equal(c.policy, "[profile]\n");
+    static const char want[] = "[profile]\n"
+                               "validity = 90d\n"
+                               "keys = P-256, RSA\n"
+                               "\n"
+                               "[profile b]\n"
+                               "approval = manual\n"
+                               "\n"
+                               "[profile a]\n";
+    assert_loads("[profile]\nvalidity = 90d\nkeys = P-256, RSA\n"
+                 "[profile b]\napproval = manual\n[profile a]\n");
+    assert_string_equal(c.policy, want);
+    assert_loads("[server]\nmtu = 300\n# all the same\n[profile b]\n[profile]\n"
+                 "  keys=P-256, RSA ; and no other\n\n[profile a]\n[ca]\n[profile b]\n"
+                 "approval   =   manual\n[profile]\nvalidity = 90d");
+    assert_string_equal(c.policy, want);
+}
+
+static estoc_err profiles_of(const char *text)
+{
+    told.n = 0;
+    return estoc_config_profiles(&c, estoc_slice_str(text), report, &told);
+}
+
+static void profiles_from_a_text(void **state)
+{
+    (void)state;
+    static char text[ESTOC_POLICY_MAX];
+    assert_loads("[server]\nmtu = 300\n[profile]\nvalidity = 90d\nattributes = 1.2.3\n"
+                 "[profile x]\napproval = manual\n");
+    memcpy(text, c.policy, sizeof text);
+    assert_loads("[server]\nmtu = 400\n[profile]\nkeys = RSA\n[profile y]\n[profile z]\n");
+    assert_int_equal(profiles_of(text), 0);
+    assert_string_equal(c.policy, text); /* it is its own text */
+    assert_int_equal(c.mtu, 400);
+    assert_int_equal(c.profiles_n, 2);
+    assert_int_equal(c.profiles[0].profile.validity_s, 90 * 86400);
+    assert_int_equal(c.profiles[0].profile.keys, ESTOC_KEY_BIT(ESTOC_KEY_P256));
+    assert_true(c.profiles[0].profile.attributes.len > 0);
+    assert_string_equal(c.profiles[1].profile.name, "x");
+    assert_true(c.profiles[1].profile.manual);
+    assert_int_equal(profiles_of(""), 0);
+    assert_int_equal(c.profiles_n, 1);
+    assert_int_equal(c.profiles[0].profile.validity_s, 365 * 86400);
+    assert_int_equal(profiles_of("[profile]\nvalidity = 90d\nodd = 1\n[ca]\n"), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 2);
+    assert_int_equal(told.line[0], 3);
+    assert_non_null(strstr(told.text[0], "unknown key odd"));
+    assert_int_equal(told.line[1], 4);
+    assert_string_equal(told.text[1], "[ca]: nothing but profiles may stand here");
+    assert_int_equal(profiles_of("validity = 90d\n"), ESTOC_E_CONFIG);
+}
+
+static void a_text_too_long(void **state)
+{
+    (void)state;
+    static const char *const keys[][3] = {
+        {"keys", "P-256,", "RSA"}, {"attributes", "1.2.3,", "1.2.4"}, {"template", "CN,", "O"}};
+    static char text[2 * ESTOC_POLICY_MAX];
+    size_t n = 0;
+    for (int i = 0; i < 15; i++) {
+        n += (size_t)snprintf(text + n, sizeof text - n, "[profile p%d]\n", i);
+        for (int k = 0; k < 3; k++) {
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s = %s%900s\n", keys[k][0],
+                                  keys[k][1], keys[k][2]);
+        }
+        if (i == 10) {
+            assert_loads(text);
+            assert_int_equal(strlen(c.policy), strlen("[profile]\n") + n + 11);
+        }
+    }
+    assert_int_equal(load(text), ESTOC_E_CONFIG);
+    assert_int_equal(told.n, 1);
+    assert_int_equal(told.line[0], 0);
+    assert_string_equal(told.text[0], "the profiles are more than 32767 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +583,10 @@ int main(void)
         {"lines with a NUL byte", nul_bytes, NULL, NULL, NULL},
         {"a file that is not there, too large, too far away", files, NULL, NULL, NULL},
         {"a caller that wants no report", nobody_listens, NULL, NULL, NULL},
+        {"X9 profiles that say the same are one text", one_text, NULL, NULL, NULL},
+        {"X9 X8 profiles from a text, and nothing else from it", profiles_from_a_text, NULL, NULL,
+         NULL},
+        {"X9 profiles too long for a text", a_text_too_long, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("server/config", tests, set_up, tear_down);
 }
