@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * All that one reading of the configuration gives: settings, credentials, anchors, authority. A
- * reload (SIGHUP) makes a new one; associations keep the one they began with until they end.
+ * reload (SIGHUP) makes a new one; associations keep the DTLS of the one they began with until they
+ * end, and each request is answered by the newest.
  * Immutable once made; counted references, any thread.
  */
 #ifndef ESTOC_GENERATION_H

@@ -18,7 +18,7 @@ static bool in_time(const estoc_session *s, const estoc_route *route, estoc_answ
 {
     estoc_slice der = estoc_dtls_peer_cert(s->dtls);
     int64_t late = estoc_unix_s() - s->open->not_after;
-    if (late <= 0 || !estoc_generation_signed(s->generation, der)) {
+    if (late <= 0 || !estoc_generation_signed(s->serving, der)) {
         return true;
     }
     bool renewal =
@@ -35,7 +35,7 @@ static bool in_time(const estoc_session *s, const estoc_route *route, estoc_answ
 static bool permit(const estoc_session *s, const estoc_request *req, estoc_route *route,
                    estoc_answer *refusal)
 {
-    estoc_authority *a = s->generation->authority;
+    estoc_authority *a = s->serving->authority;
     bool known = estoc_dtls_recognised(s->dtls);
     if (!known && !estoc_route_is_core(req)) {
         estoc_refuse(refusal, ESTOC_COAP_UNAUTHORIZED, "certificate not recognised");
@@ -45,7 +45,7 @@ static bool permit(const estoc_session *s, const estoc_request *req, estoc_route
         estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
         return false;
     }
-    return estoc_route_find(s->generation, req, route, refusal) &&
+    return estoc_route_find(s->serving, req, route, refusal) &&
            (!known || in_time(s, route, refusal));
 }
 
@@ -66,7 +66,7 @@ static bool come_later(estoc_answer *refusal, uint8_t code, const char *text, ui
  * of an answer, never comes this far. */
 static bool within_limits(const estoc_session *s, estoc_answer *refusal)
 {
-    const estoc_config *conf = &s->generation->conf;
+    const estoc_config *conf = &s->serving->conf;
     estoc_worker *w = s->worker;
     estoc_us now = estoc_now_us();
     uint64_t address = estoc_table_hash(&w->table, estoc_path_prefix(&s->entry.path, false), 0);
@@ -84,6 +84,16 @@ static bool within_limits(const estoc_session *s, estoc_answer *refusal)
                                       "too many requests, come later", wait_ms);
 }
 
+/* A request is judged by the rules that hold when it comes, however old the association is (D8). */
+static void follow(estoc_session *s)
+{
+    estoc_generation *newest = s->worker->generation;
+    if (s->pending == 0 && s->serving != newest) {
+        estoc_generation_release(s->serving);
+        s->serving = estoc_generation_hold(newest);
+    }
+}
+
 static const char *code_text(uint8_t code, char out[8])
 {
     snprintf(out, 8, "%u.%02u", ESTOC_COAP_CLASS(code), ESTOC_COAP_DETAIL(code));
@@ -94,6 +104,7 @@ static bool admit(void *ctx, const estoc_request *req, estoc_answer *refusal)
 {
     estoc_session *s = ctx;
     estoc_route route;
+    follow(s);
     bool ok = permit(s, req, &route, refusal) && within_limits(s, refusal);
     if (!ok) {
         char code[8], peer[ESTOC_PATH_TEXT_MAX];
@@ -155,6 +166,7 @@ estoc_session *estoc_session_new(struct estoc_worker *w, estoc_generation *g)
     if (s != NULL) {
         s->worker = w;
         s->generation = estoc_generation_hold(g);
+        s->serving = estoc_generation_hold(g);
     }
     return s;
 }
@@ -169,6 +181,7 @@ static void free_session(estoc_session *s)
     if (s->dtls != NULL) {
         estoc_dtls_free(s->dtls);
     }
+    estoc_generation_release(s->serving);
     estoc_generation_release(s->generation);
     free(s);
 }
@@ -294,7 +307,7 @@ static estoc_err ask_authority(estoc_session *s, const estoc_request *req)
                           .ctx = late};
     s->pending++;
     s->worker->pending++;
-    estoc_err err = s->generation->authority->ops->enroll(s->generation->authority, &e);
+    estoc_err err = s->serving->authority->ops->enroll(s->serving->authority, &e);
     if (err) {
         s->pending--;
         s->worker->pending--;
@@ -351,11 +364,29 @@ static void give_answer(estoc_session *s, estoc_ms now, const estoc_answer *a)
     }
 }
 
+/* What stands ready in a generation is sent from there, unless the association may outlive it. */
+static estoc_err get(const estoc_session *s, const estoc_request *req, estoc_answer *a)
+{
+    estoc_err err = estoc_route_get(s->serving, &s->route, req, a);
+    if (err || a->owner != NULL || a->body.len == 0 || s->serving == s->generation) {
+        return err;
+    }
+    estoc_body *copy = estoc_body_new(a->body.len);
+    if (copy == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    memcpy(copy->bytes, a->body.ptr, a->body.len);
+    a->body = estoc_slice_of(copy->bytes, a->body.len);
+    a->owner = copy;
+    return ESTOC_OK;
+}
+
 static void serve(estoc_session *s, estoc_ms now)
 {
     const estoc_request *req = estoc_responder_request(&s->open->responder);
     estoc_answer answer = {0};
     s->asked_at = now;
+    follow(s);
     if (permit(s, req, &s->route, &answer)) {
         estoc_err err;
         if (req->method == ESTOC_COAP_POST) {
@@ -364,7 +395,7 @@ static void serve(estoc_session *s, estoc_ms now)
                 return; /* the verdict comes later */
             }
         } else {
-            err = estoc_route_get(s->generation, &s->route, req, &answer);
+            err = get(s, req, &answer);
         }
         if (err) {
             estoc_refuse_for(&answer, err, estoc_err_text(err), 0);

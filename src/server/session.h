@@ -31,7 +31,8 @@ typedef struct estoc_open {
 typedef struct estoc_session {
     estoc_entry entry; /* first: the table gives entries back */
     struct estoc_worker *worker;
-    estoc_generation *generation;
+    estoc_generation *generation; /* it began under */
+    estoc_generation *serving;    /* the newest, when the request in hand came */
     estoc_dtls *dtls;
     estoc_open *open;
     estoc_member member;      /* half open: of its prefix; then of its identity */

@@ -261,6 +261,50 @@ static void changed_in_the_middle(void **state)
     peer_free(p);
 }
 
+/* A profile that a reload adds is there for an association that was open before. */
+static void add_profile(fixture *f, peer *p, const char *label)
+{
+    char section[32], path[64];
+    uint8_t code = 0;
+    body out;
+    reply r;
+    snprintf(section, sizeof section, "profile %s", label);
+    snprintf(path, sizeof path, EST "/%s/crts", label);
+    transfer t = {.method = GET, .path = path, .format = -1, .accept = -1, .szx = -1};
+    assert_int_equal(transact(p, &t, &out, &r), CODE(4, 4));
+    fixture_conf(f, section, "validity", "1d");
+    assert_int_equal(kill(f->pid, SIGHUP), 0);
+    for (int i = 0; i < 200 && code != CODE(2, 5); i++) {
+        usleep(50000);
+        code = transact(p, &t, &out, &r);
+    }
+    assert_int_equal(code, CODE(2, 5));
+}
+
+/* Each request of an old association goes by the newest configuration; an answer that is half given
+ * does not go away with the one it came from. */
+static void over_reloads(void **state)
+{
+    fixture *f = *state;
+    body whole;
+    reply r;
+    const wire_field *a;
+    fixture_start(f);
+    peer *p = connect_as(f, "dev");
+    add_profile(f, p, "second");
+    fetch(p, EST "/crts", -1, -1, &whole);
+    assert_true(whole.len > 192);
+    crts_block(p, 0, &r, &a);
+    assert_memory_equal(r.m.payload, whole.bytes, 64);
+    add_profile(f, p, "third");
+    add_profile(f, p, "fourth");
+    for (unsigned n = 1; n < 3; n++) {
+        crts_block(p, n, &r, &a);
+        assert_memory_equal(r.m.payload, whole.bytes + (size_t)n * 64, 64);
+    }
+    peer_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +316,7 @@ int main(void)
         OVER_DTLS("B1 HC 154 Size2", size2),
         OVER_DTLS("B3 the same ETag on every block", etag_on_every_block),
         NAMED_ALONE("B3 anchors that change between two blocks", changed_in_the_middle),
+        NAMED_ALONE("D8 B3 HC 276 an association over several reloads", over_reloads),
         OVER_DTLS("B1 one client on two resources", two_resources),
         OVER_DTLS("B1 E6 HC 129 an identical request gets the identical answer", answer_twice),
         OVER_DTLS("B1 HC 129 HC 152 blocks of an answer, again and in any order",
