@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test bench bench-egress soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test bench bench-store bench-egress soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -20,6 +20,9 @@ test: deps ## every test, with gcc, clang and sanitizers
 
 bench: deps ## enrollments per second, as a ratio to bare cryptography
 	@bench/run
+
+bench-store: deps ## what waiting for the disk costs, as a ratio to a store in memory
+	@bench/store
 
 bench-egress: deps ## what leaves a server with a budget of 100 kbit/s
 	@bench/egress

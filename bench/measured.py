@@ -38,8 +38,9 @@ def program(name):
 class Server:
     """An estocd in a directory of its own, and a device that it knows."""
 
-    def __init__(self, settings=None):
-        self.dir = tempfile.mkdtemp(prefix="estoc-bench-")
+    def __init__(self, settings=None, ca=None, under=None):
+        """`settings` are of [server], `ca` of [ca]; `under` is where its directory is made."""
+        self.dir = tempfile.mkdtemp(prefix="estoc-bench-", dir=under)
         self.srv = os.path.join(self.dir, "srv")
         self.device = os.path.join(self.dir, "device")
         self.process = None
@@ -49,6 +50,9 @@ class Server:
             conf.write("[server]\n")
             # one device stands for a fleet here
             for key, value in {"identity-rate": 0, "address-rate": 0, **(settings or {})}.items():
+                conf.write(f"{key} = {value}\n")
+            conf.write("[ca]\n")
+            for key, value in (ca or {}).items():
                 conf.write(f"{key} = {value}\n")
         quiet([program("estocd"), "device", "--dir", self.srv, "--subject", "CN=bench",
                "--out", self.device])

@@ -93,6 +93,7 @@ cJSON *estoc_tally_json(const estoc_tally *t)
     cJSON *json = cJSON_CreateObject();
     cJSON_AddNumberToObject(json, "done", t->done);
     cJSON_AddNumberToObject(json, "failed", t->failed);
+    cJSON_AddNumberToObject(json, "repeated", t->repeated);
     cJSON_AddNumberToObject(json, "seconds", (double)t->elapsed_us / 1e6);
     cJSON_AddNumberToObject(json, "per_second", estoc_tally_rate(t));
     cJSON *ms = cJSON_AddObjectToObject(json, "ms");
@@ -128,6 +129,10 @@ void estoc_tally_print(const estoc_tally *t, FILE *f)
         each(t, t->figures.sent + t->figures.received),
         each(t, t->figures.sent_bytes + t->figures.received_bytes), each(t, t->figures.sent_bytes),
         each(t, t->figures.received_bytes), each(t, t->figures.again_bytes));
+    if (t->repeated > 0) {
+        fprintf(f, "repeated     %u associations begun anew with the same request\n",
+                (unsigned)t->repeated);
+    }
     for (size_t i = 0; i < t->reasons; i++) {
         fprintf(f, "failed       %u: %s\n", (unsigned)t->reason[i].n, t->reason[i].text);
     }

@@ -20,6 +20,7 @@ typedef struct estoc_reason {
 typedef struct estoc_tally {
     uint32_t *us; /* of each enrollment that succeeded; room for all of them */
     uint32_t done, failed;
+    uint32_t repeated;     /* associations begun anew for a request that had no answer */
     estoc_figures figures; /* of those that succeeded */
     uint64_t elapsed_us;
     estoc_reason reason[ESTOC_REASONS_MAX]; /* the last one collects what found no place */

@@ -133,7 +133,11 @@ static int bench(int argc, char **argv)
         "bench", "measure load and latency",
         "Makes N enrollments, each a full handshake and /sen with a fresh P-256 key, M at a time,\n"
         "each on its own socket. Prints latency percentiles (from the first ClientHello to the\n"
-        "certificate), rate, datagrams and bytes of IP for each, and failures by reason.\n" WHERE,
+        "certificate), rate, datagrams and bytes of IP for each, and failures by reason.\n"
+        "With --retry, a request that gets no answer, or 5.xx, is sent again as it is over\n"
+        "another association, as devices do: the load goes on while the server restarts.\n"
+        "--journal notes each certificate as it comes: SHA-256 of the request, serial number,\n"
+        "SHA-256 of the certificate; what is there must be in the server's store.\n" WHERE,
         "  estoc bench coaps://127.0.0.1 --count 1000 --concurrency 16 \\\n"
         "      --cert dev.crt --key dev.key --ta dev.ta",
         ESTOC_TAKES_LOAD | ESTOC_TAKES_SAME_KEY};

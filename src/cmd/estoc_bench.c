@@ -3,6 +3,7 @@
  * estoc bench: enrollments, each a full handshake and /sen, on M associations at a time. One thread;
  * each association has its own socket. Keys are made before the clock of an enrollment starts.
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "anchors.h"
 #include "bench.h"
 #include "estoc.h"
+#include "journal.h"
 #include "output.h"
 #include "request.h"
 #include "resume.h"
@@ -24,6 +26,7 @@
 #define PROGRESS_EVERY_US 100000
 #define POLL_MOST_MS      1000
 #define BAR               30
+#define REST_MS           250 /* before a request is repeated */
 
 struct slot {
     estoc_connection conn;
@@ -33,6 +36,8 @@ struct slot {
     size_t csr_len;
     uint64_t started_us;
     bool busy, asked; /* an enrollment is under way; its request has begun */
+    bool resting;     /* between two associations, until `rested` */
+    estoc_ms rested;
     uint8_t room[ROOM];
 };
 
@@ -47,6 +52,7 @@ struct bench {
     struct pollfd *poll;
     uint32_t begun;
     estoc_tally tally;
+    FILE *journal; /* or NULL */
     uint64_t started_us, shown_us;
     bool bar;
 };
@@ -62,6 +68,7 @@ static void finish(struct slot *s)
 {
     estoc_connection_close(&s->conn);
     s->busy = false;
+    s->resting = false;
 }
 
 static void failed(struct bench *b, struct slot *s, int code, const char *reason)
@@ -93,22 +100,43 @@ static estoc_err link_csr(const struct bench *b, struct slot *s)
     return estoc_request_build(&plan, s->key, (estoc_buf){s->csr, sizeof s->csr}, &s->csr_len);
 }
 
-static void begin(struct bench *b, struct slot *s)
+static void open_connection(struct bench *b, struct slot *s)
 {
     estoc_why why = {""};
-    b->begun++;
     s->asked = false;
+    s->resting = false;
     memset(&s->conn, 0, sizeof s->conn);
     s->conn.fd = -1;
+    if (estoc_connection_open(&s->conn, &b->to, 0, b->dtls, estoc_now_ms(), &why)) {
+        failed(b, s, ESTOC_EXIT_LOCAL, why.text);
+    }
+}
+
+static void begin(struct bench *b, struct slot *s)
+{
+    b->begun++;
     s->busy = true;
+    s->conn.fd = -1;
     if (make_key_and_csr(b, s)) {
         failed(b, s, ESTOC_EXIT_LOCAL, "the key or the request could not be made");
         return;
     }
     s->started_us = now_us();
-    if (estoc_connection_open(&s->conn, &b->to, 0, b->dtls, estoc_now_ms(), &why)) {
-        failed(b, s, ESTOC_EXIT_LOCAL, why.text);
+    open_connection(b, s);
+}
+
+/* With --retry: the same request over another association, as a device does that heard nothing.
+ *                                                                       RFC 9148 section 4.7 */
+static bool repeat(struct bench *b, struct slot *s, estoc_ms now)
+{
+    if (now_us() - s->started_us >= (uint64_t)b->opt->retry_s * 1000000u) {
+        return false;
     }
+    estoc_connection_close(&s->conn);
+    s->resting = true;
+    s->rested = now + REST_MS;
+    b->tally.repeated++;
+    return true;
 }
 
 /* The handshake is over: ask. */
@@ -130,8 +158,8 @@ static estoc_err ask(const struct bench *b, struct slot *s, estoc_ms now)
     return err ? err : estoc_client_csr(&s->client, now, estoc_slice_of(s->csr, s->csr_len));
 }
 
-/* A certificate for our key, or it does not count. */
-static estoc_err check(const struct slot *s)
+/* A certificate for our key, or it does not count. @param[out] cert  DER */
+static estoc_err check(const struct slot *s, estoc_slice *cert)
 {
     uint16_t format;
     estoc_slice answer = estoc_client_answer(&s->client, &format);
@@ -139,13 +167,21 @@ static estoc_err check(const struct slot *s)
     size_t n = 0;
     estoc_csr csr;
     estoc_err err = estoc_csr_parse(&csr, estoc_slice_of(s->csr, s->csr_len));
-    return err ? err : estoc_issued_take(answer, format, csr.spki.der, chain, &n);
+    err = err ? err : estoc_issued_take(answer, format, csr.spki.der, chain, &n);
+    *cert = chain[0];
+    return err;
 }
 
 static void succeeded(struct bench *b, struct slot *s, estoc_ms now)
 {
     uint64_t us = now_us() - s->started_us;
-    estoc_err err = check(s);
+    estoc_slice cert;
+    estoc_err err = check(s, &cert);
+    if (!err && b->journal != NULL &&
+        estoc_journal_note(b->journal, estoc_slice_of(s->csr, s->csr_len), cert)) {
+        failed(b, s, ESTOC_EXIT_LOCAL, "the journal could not be written");
+        return;
+    }
     err = err ? err : estoc_client_installed(&s->client, now, true);
     if (err) {
         failed(b, s, ESTOC_EXIT_SERVER, "the answer is not a certificate for the key sent");
@@ -155,25 +191,12 @@ static void succeeded(struct bench *b, struct slot *s, estoc_ms now)
     estoc_tally_done(&b->tally, us, &s->conn.figures);
 }
 
-static void refused(struct bench *b, struct slot *s)
+static void lost(struct bench *b, struct slot *s, estoc_ms now, estoc_err err)
 {
-    const estoc_reply *reply = estoc_client_refusal(&s->client);
-    estoc_err err = estoc_client_error(&s->client);
     char text[96];
-    char words[64];
-    if (ESTOC_COAP_CLASS(reply->code) >= 4) {
-        snprintf(text, sizeof text, "%u.%02u %s", ESTOC_COAP_CLASS(reply->code),
-                 ESTOC_COAP_DETAIL(reply->code),
-                 estoc_plain_text(reply->body, words, sizeof words));
-    } else {
-        snprintf(text, sizeof text, "%s", estoc_err_text(err));
+    if (repeat(b, s, now)) {
+        return;
     }
-    failed(b, s, estoc_exit_code(err), text);
-}
-
-static void lost(struct bench *b, struct slot *s, estoc_err err)
-{
-    char text[96];
     if (err == ESTOC_E_UNTRUSTED) {
         snprintf(text, sizeof text, "handshake: %s", estoc_dtls_why(s->conn.dtls));
     } else if (err == ESTOC_E_TIMEOUT && s->conn.refused) {
@@ -181,6 +204,29 @@ static void lost(struct bench *b, struct slot *s, estoc_err err)
     } else {
         snprintf(text, sizeof text, "%s %s", estoc_err_text(err),
                  s->asked ? "to /sen" : "in the handshake");
+    }
+    failed(b, s, estoc_exit_code(err), text);
+}
+
+static void refused(struct bench *b, struct slot *s, estoc_ms now)
+{
+    const estoc_reply *reply = estoc_client_refusal(&s->client);
+    estoc_err err = estoc_client_error(&s->client);
+    char text[96];
+    char words[64];
+    if (err == ESTOC_E_TIMEOUT) {
+        lost(b, s, now, err);
+        return;
+    }
+    if (err == ESTOC_E_PEER && repeat(b, s, now)) {
+        return;
+    }
+    if (ESTOC_COAP_CLASS(reply->code) >= 4) {
+        snprintf(text, sizeof text, "%u.%02u %s", ESTOC_COAP_CLASS(reply->code),
+                 ESTOC_COAP_DETAIL(reply->code),
+                 estoc_plain_text(reply->body, words, sizeof words));
+    } else {
+        snprintf(text, sizeof text, "%s", estoc_err_text(err));
     }
     failed(b, s, estoc_exit_code(err), text);
 }
@@ -209,18 +255,21 @@ static void turn(struct bench *b, struct slot *s, estoc_ms now)
     if ((state & ESTOC_CLIENT_WANT_INSTALL) != 0) {
         succeeded(b, s, now);
     } else if ((state & ESTOC_CLIENT_FAILED) != 0) {
-        refused(b, s);
+        refused(b, s, now);
     } else if (err && !(err == ESTOC_E_TIMEOUT && try_again(b, s, now))) {
-        lost(b, s, err);
+        lost(b, s, now, err);
     } else if (s->asked && estoc_client_wait_s(&s->client, now) > 0) {
         s->conn.heard = now;
     } else if (now - s->conn.heard >= (estoc_ms)b->opt->timeout_s * 1000u) {
-        lost(b, s, ESTOC_E_TIMEOUT);
+        lost(b, s, now, ESTOC_E_TIMEOUT);
     }
 }
 
 static estoc_ms deadline_of(struct slot *s)
 {
+    if (s->resting) {
+        return s->rested;
+    }
     estoc_machine m = estoc_machine_client(&s->client);
     return estoc_connection_deadline(&s->conn, s->asked ? &m : NULL);
 }
@@ -263,7 +312,11 @@ static bool slot_round(struct bench *b, uint32_t i, estoc_ms now)
 {
     struct slot *s = &b->slot[i];
     bool silent = now - s->conn.heard >= (estoc_ms)b->opt->timeout_s * 1000u;
-    if (s->busy && (b->poll[i].revents != 0 || silent || deadline_of(s) <= now)) {
+    if (s->resting) {
+        if (s->rested <= now) {
+            open_connection(b, s);
+        }
+    } else if (s->busy && (b->poll[i].revents != 0 || silent || deadline_of(s) <= now)) {
         turn(b, s, now);
     }
     if (!s->busy && b->begun < b->opt->count) {
@@ -309,6 +362,10 @@ static int prepare(struct bench *b)
     if (b->id.chain.n == 0) {
         return estoc_say("bench", ESTOC_EXIT_LOCAL,
                          "give --cert and --key: each enrollment uses them");
+    }
+    if (b->opt->journal != NULL && estoc_journal_open(b->opt->journal, &b->journal)) {
+        return estoc_say("bench", ESTOC_EXIT_LOCAL, "--journal %s: %s", b->opt->journal,
+                         strerror(errno));
     }
     if (!room_for_sockets(b->opt->concurrency)) {
         return estoc_say("bench", ESTOC_EXIT_LOCAL,
@@ -380,6 +437,9 @@ int estoc_cmd_bench(estoc_options *opt)
     estoc_dtls_client_free(b.dtls);
     estoc_tally_free(&b.tally);
     estoc_identity_free(&b.id);
+    if (b.journal != NULL) {
+        fclose(b.journal); /* each line was flushed as it came */
+    }
     free(b.slot);
     free(b.poll);
     return code;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "crypto.h"
 #include "estocd.h"
 #include "text.h"
 
@@ -69,7 +70,7 @@ void estocd_print_end(size_t n)
 }
 
 struct listing {
-    bool json;
+    bool json, digests;
     bool failed;
     size_t n;
 };
@@ -89,17 +90,34 @@ static bool print_row(const struct listing *l, const estoc_record *rec)
                   rec->subject) >= 0;
 }
 
+static void add_digest(cJSON *json, const char *name, const uint8_t digest[32])
+{
+    char hex[2 * 32 + 1];
+    cJSON_AddStringToObject(json, name, estoc_hex(estoc_slice_of(digest, 32), hex, sizeof hex));
+}
+
+static bool print_element(const struct listing *l, const estoc_record *rec)
+{
+    uint8_t cert[32];
+    cJSON *json = estocd_record_json(rec);
+    if (l->digests && !estoc_sha256(rec->cert, cert)) {
+        add_digest(json, "request_sha256", rec->csr);
+        add_digest(json, "sha256", cert);
+    }
+    return estocd_print_element(l->n, json);
+}
+
 static bool each(void *ctx, const estoc_record *rec)
 {
     struct listing *l = ctx;
-    l->failed = l->json ? !estocd_print_element(l->n, estocd_record_json(rec)) : !print_row(l, rec);
+    l->failed = l->json ? !print_element(l, rec) : !print_row(l, rec);
     l->n++;
     return !l->failed;
 }
 
-static int list(const char *dir, const char *match, bool json)
+static int list(const char *dir, const char *match, bool json, bool digests)
 {
-    struct listing l = {.json = json};
+    struct listing l = {.json = json, .digests = digests};
     estoc_store *store = estocd_open_store(COMMAND, dir);
     if (store == NULL) {
         return 1;
@@ -122,6 +140,7 @@ int estocd_list(int argc, char **argv)
     const char *match = NULL;
     const char *unused;
     bool json = false;
+    bool digests = false;
     const estoc_arg options[] = {
         ESTOCD_DIR_OPTION(&dir),
         {.name = "match",
@@ -130,6 +149,10 @@ int estocd_list(int argc, char **argv)
          .help = "only those with this in their subject or serial number",
          .to.text = &match},
         ESTOCD_JSON_OPTION("an array of objects", &json),
+        {.name = "digests",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "with --json: those of request and certificate, too",
+         .to.flag = &digests},
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {
@@ -145,5 +168,5 @@ int estocd_list(int argc, char **argv)
         .options = options,
     };
     int code = estoc_args_parse(&usage, argc, argv, &unused);
-    return code == ESTOC_ARGS_RUN ? list(dir, match, json) : code;
+    return code == ESTOC_ARGS_RUN ? list(dir, match, json, digests) : code;
 }

@@ -83,6 +83,9 @@ static void add_own(struct table *t, unsigned takes, estoc_options *opt)
         add_uint(t, "count", "N", &opt->count, 1, COUNT_MAX, "enrollments in all (100)");
         add_uint(t, "concurrency", "M", &opt->concurrency, 1, SLOTS_MAX,
                  "associations at a time (8)");
+        add_uint(t, "retry", "S", &opt->retry_s, 0, 31536000,
+                 "repeat what had no answer, or 5.xx, for so many seconds (0)");
+        add_text(t, "journal", "FILE", &opt->journal, "add a line there for each certificate");
     }
     if ((takes & ESTOC_TAKES_DUE) != 0) {
         add_flag(t, "if-due", 0, &opt->if_due,
@@ -128,6 +131,11 @@ static void add_common(struct table *t, unsigned takes, estoc_options *opt, cons
 
 static int check(estoc_options *opt, unsigned takes, const char *format)
 {
+    if (opt->pop && opt->retry_s > 0) {
+        return estoc_say(opt->command, ESTOC_EXIT_LOCAL,
+                         "--retry: a request that is linked to a session is not repeated in "
+                         "another; leave out --pop");
+    }
     if (opt->pop && (takes & ESTOC_TAKES_CSR) != 0) {
         return estoc_say(opt->command, ESTOC_EXIT_LOCAL,
                          "--pop: a request in a file is signed already, and cannot be linked to a "

@@ -48,6 +48,8 @@ typedef struct estoc_options {
     bool single;                 /* keygen by /skc */
     uint32_t due_percent;        /* of a certificate's life, with --if-due */
     uint32_t count, concurrency; /* of bench */
+    uint32_t retry_s;
+    const char *journal; /* file, or NULL */
 } estoc_options;
 
 typedef struct estoc_identity {

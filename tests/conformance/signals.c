@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -67,6 +68,39 @@ static void term_under_load(void **state)
     assert_in_range(held, done, done + 8);
 }
 
+/* The client goes on over the kill, and finds the same request's certificate if there is one. */
+static void killed_under_load(void **state)
+{
+    fixture *f = *state;
+    static char journal[65536];
+    static output o;
+    char listen[32];
+    char serial[64];
+    fixture_start(f);
+    snprintf(listen, sizeof listen, "127.0.0.1:%u", f->port);
+    const char *journal_file = path_in(f, "journal");
+    pid_t load = run_start("estoc", "bench", f->uri, "--cert", path_in(f, "dev.crt"), "--key",
+                           path_in(f, "dev.key"), "--ta", path_in(f, "dev.ta"), "--count", "100",
+                           "--concurrency", "8", "--timeout", "2", "--retry", "120", "--journal",
+                           journal_file, NULL);
+    usleep(100000);
+    kill(f->pid, SIGKILL);
+    waitpid(f->pid, NULL, 0);
+    close(f->out);
+    f->listen = listen;
+    fixture_start(f);
+    assert_int_equal(run_wait(load, 120000), 0);
+    read_file(journal_file, journal, sizeof journal);
+    run(&o, "estocd", "list", "--dir", f->srv, NULL);
+    unsigned lines = 0;
+    for (const char *at = journal; *at != '\0'; at += strcspn(at, "\n") + 1) {
+        assert_int_equal(sscanf(at, "%*64s %63s", serial), 1);
+        assert_non_null(strstr(o.out, serial));
+        lines++;
+    }
+    assert_int_equal(lines, 100);
+}
+
 static void bad_configuration(void **state)
 {
     fixture *f = *state;
@@ -93,6 +127,8 @@ int main(void)
         NAMED_ALONE("D10 HC 276 SIGHUP under load loses nobody", hup_under_load),
         NAMED_ALONE("X9 HC 276 SIGTERM under load: what was given is in the store",
                     term_under_load),
+        NAMED_ALONE("X9 HC 279 killed under load: what was given is in the store",
+                    killed_under_load),
         NAMED_ALONE("X8 a bad configuration at SIGHUP changes nothing", bad_configuration),
     };
     return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
