@@ -20,7 +20,7 @@
 
 struct check {
     estoc_config conf;
-    estoc_blobs ca, server, anchors;
+    estoc_blobs ca, server, anchors, expired, crls;
     estoc_key *ca_key, *server_key;
     int64_t now;
     unsigned faults;
@@ -123,15 +123,30 @@ static void check_anchors(struct check *c)
 }
 
 /* Files of certificates that need not be there. */
-static void check_more_certs(struct check *c, const char *file)
+static void check_more_certs(struct check *c, const char *file, estoc_blobs *certs)
 {
     estoc_why why = {""};
-    estoc_blobs certs = {NULL, 0};
-    estoc_err err = file[0] != '\0' ? estoc_certs_load(file, &certs, &why) : ESTOC_OK;
+    estoc_err err = file[0] != '\0' ? estoc_certs_load(file, certs, &why) : ESTOC_OK;
     if (err) {
         fault(c, "%s", said(&why, err));
     }
-    estoc_blobs_free(&certs);
+}
+
+static void check_client_crls(struct check *c)
+{
+    const char *file = c->conf.client_crls;
+    estoc_why why = {""};
+    estoc_err err = file[0] != '\0' ? estoc_crls_load(file, &c->crls, &why) : ESTOC_OK;
+    if (err) {
+        fault(c, "%s", said(&why, err));
+    }
+    for (size_t i = 0; i < c->crls.n; i++) {
+        estoc_crl_head head;
+        if (!estoc_crl_read(estoc_blob_slice(c->crls.at[i]), &head) && head.next != 0 &&
+            head.next < c->now) {
+            note(file, "a list in it is out of date");
+        }
+    }
 }
 
 /* K1: after /crts a device checks the server against what it got. */
@@ -163,6 +178,8 @@ static void check_dtls(struct check *c)
     const estoc_dtls_server_cfg cfg = {.chain = &c->server,
                                        .key = c->server_key,
                                        .anchors = &c->anchors,
+                                       .expired = &c->expired,
+                                       .crls = &c->crls,
                                        .payload_max = c->conf.mtu - IP_UDP_BYTES,
                                        .timeout_ms = c->conf.dtls_timeout_ms};
     if (c->server_key == NULL || c->anchors.n == 0) {
@@ -259,9 +276,11 @@ static int check(const char *dir)
     check_pair(&c, c.conf.ca_chain, c.conf.ca_key, true, &c.ca, &c.ca_key);
     check_pair(&c, c.conf.server_chain, c.conf.server_key, false, &c.server, &c.server_key);
     check_anchors(&c);
-    check_more_certs(&c, c.conf.expired_anchors);
-    check_more_certs(&c, c.conf.denied);
-    check_more_certs(&c, c.conf.rollover);
+    estoc_blobs denied = {NULL, 0}, rollover = {NULL, 0};
+    check_more_certs(&c, c.conf.expired_anchors, &c.expired);
+    check_more_certs(&c, c.conf.denied, &denied);
+    check_more_certs(&c, c.conf.rollover, &rollover);
+    check_client_crls(&c);
     check_server_by_ca(&c);
     check_dtls(&c);
     check_decrypt_keys(&c);
@@ -272,6 +291,10 @@ static int check(const char *dir)
     estoc_blobs_free(&c.ca);
     estoc_blobs_free(&c.server);
     estoc_blobs_free(&c.anchors);
+    estoc_blobs_free(&c.expired);
+    estoc_blobs_free(&c.crls);
+    estoc_blobs_free(&denied);
+    estoc_blobs_free(&rollover);
     estoc_key_free(c.ca_key);
     estoc_key_free(c.server_key);
     return c.faults > 0 ? 1 : estocd_finish(COMMAND);

@@ -83,6 +83,20 @@ ESTOC_MUST_USE estoc_err estoc_certs_pem(const estoc_slice *certs, size_t n, est
 /** A CSR file, PEM or DER, as DER. @return as estoc_certs_load; ESTOC_E_MALFORMED if not just one */
 ESTOC_MUST_USE estoc_err estoc_csr_load(const char *path, estoc_blob *out, estoc_why *why);
 ESTOC_MUST_USE estoc_err estoc_csr_pem(estoc_slice der, estoc_blob *out);
+
+/** What a revocation list says of itself.                                  RFC 5280 section 5.1 */
+typedef struct estoc_crl_head {
+    estoc_slice issuer; /* Name, whole */
+    estoc_slice key_id; /* of the issuer's key (authorityKeyIdentifier), or empty */
+    int64_t at, next;   /* thisUpdate, nextUpdate; 0: it has none */
+} estoc_crl_head;
+/** @param[out] head  points into `der`; zeroed on failure
+ *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED; ESTOC_E_TRAILING. Entries are not looked at     */
+ESTOC_MUST_USE estoc_err estoc_crl_read(estoc_slice der, estoc_crl_head *head);
+/** The lists of a file, PEM (each "X509 CRL") or one in DER. @return as estoc_certs_load */
+ESTOC_MUST_USE estoc_err estoc_crls_load(const char *path, estoc_blobs *out, estoc_why *why);
+ESTOC_MUST_USE estoc_err estoc_crl_pem(estoc_slice der, estoc_blob *out);
+
 /** What `openssl x509 -text` would print. @return 0; ESTOC_E_MALFORMED; ESTOC_E_CRYPTO; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_cert_text(estoc_slice der, estoc_blob *out);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Certificates and requests in files: PEM and DER. OpenSSL.
+ * Certificates, requests and revocation lists in files: PEM and DER. OpenSSL.
  */
 #include <errno.h>
 #include <limits.h>
@@ -13,8 +13,9 @@
 #include "crypto.h"
 #include "text.h"
 
-#define FILE_MAX  1048576
-#define CERTS_MAX 256
+#define FILE_MAX     1048576
+#define CRL_FILE_MAX 134217728 /* some million entries */
+#define CERTS_MAX    256
 
 typedef bool (*is_what)(estoc_slice der);
 
@@ -36,18 +37,31 @@ static bool is_request(estoc_slice der)
     return whole;
 }
 
+static bool is_crl(estoc_slice der)
+{
+    const unsigned char *p = der.ptr;
+    X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)der.len);
+    bool whole = crl != NULL && p == der.ptr + der.len;
+    X509_CRL_free(crl);
+    return whole;
+}
+
 /* What is wanted from a file, and its names in PEM. */
 struct want {
     const char *noun, *name, *other_name;
     is_what is;
+    size_t max; /* bytes of a file */
 };
-static const struct want want_cert = {"certificate", PEM_STRING_X509, PEM_STRING_X509_OLD, is_cert};
+static const struct want want_cert = {"certificate", PEM_STRING_X509, PEM_STRING_X509_OLD, is_cert,
+                                      FILE_MAX};
 static const struct want want_csr = {"certificate request", PEM_STRING_X509_REQ,
-                                     PEM_STRING_X509_REQ_OLD, is_request};
+                                     PEM_STRING_X509_REQ_OLD, is_request, FILE_MAX};
+static const struct want want_crl = {"revocation list", PEM_STRING_X509_CRL, PEM_STRING_X509_CRL,
+                                     is_crl, CRL_FILE_MAX};
 
-static estoc_err read_file(const char *path, estoc_blob *out, estoc_why *why)
+static estoc_err read_file(const char *path, size_t max, estoc_blob *out, estoc_why *why)
 {
-    estoc_err err = estoc_file_read(path, FILE_MAX, out);
+    estoc_err err = estoc_file_read(path, max, out);
     if (err) {
         estoc_why_set(why, "%s: cannot be read: %s", path,
                       err == ESTOC_E_FILE ? strerror(errno) : estoc_err_text(err));
@@ -123,7 +137,7 @@ static estoc_err load(const char *path, const struct want *want, estoc_blobs *ou
 {
     estoc_blob text;
     *out = (estoc_blobs){NULL, 0};
-    estoc_err err = read_file(path, &text, why);
+    estoc_err err = read_file(path, want->max, &text, why);
     if (err) {
         return err;
     }
@@ -163,6 +177,11 @@ estoc_err estoc_csr_load(const char *path, estoc_blob *out, estoc_why *why)
     return err;
 }
 
+estoc_err estoc_crls_load(const char *path, estoc_blobs *out, estoc_why *why)
+{
+    return load(path, &want_crl, out, why);
+}
+
 static estoc_err take_text(BIO *mem, estoc_blob *out)
 {
     char *text = NULL;
@@ -195,6 +214,11 @@ estoc_err estoc_certs_pem(const estoc_slice *certs, size_t n, estoc_blob *out)
 estoc_err estoc_csr_pem(estoc_slice der, estoc_blob *out)
 {
     return write_pem(PEM_STRING_X509_REQ, &der, 1, out);
+}
+
+estoc_err estoc_crl_pem(estoc_slice der, estoc_blob *out)
+{
+    return write_pem(PEM_STRING_X509_CRL, &der, 1, out);
 }
 
 estoc_err estoc_cert_text(estoc_slice der, estoc_blob *out)

@@ -13,6 +13,8 @@
 
 enum { RECORD_HEADER_LEN = 13 }; /* type, version, epoch, sequence number, length */
 
+typedef struct estoc_dtls_crls estoc_dtls_crls;
+
 /** What every association of one server, or of one client, has in common. */
 typedef struct estoc_dtls_context {
     SSL_CTX *ssl;
@@ -25,6 +27,7 @@ typedef struct estoc_dtls_context {
     /* server only */
     estoc_blobs expired; /* anchors */
     estoc_blobs denied;
+    estoc_dtls_crls *crls; /* NULL: none */
     bool let_strangers_in;
     uint32_t (*leeway)(void *ctx, estoc_slice leaf);
     void *leeway_ctx;
@@ -43,7 +46,7 @@ typedef struct estoc_dtls_credentials {
     const estoc_blobs *chain; /* may be empty at a client */
     const estoc_key *key;
     const estoc_blobs *anchors;
-    const estoc_blobs *expired, *denied; /* or NULL */
+    const estoc_blobs *expired, *denied, *crls; /* or NULL */
 } estoc_dtls_credentials;
 
 /** `server`, `payload_max` and `timeout_ms` are set. @return 0; ESTOC_E_USAGE; ESTOC_E_KEY;
@@ -103,6 +106,22 @@ bool estoc_dtls_is_whole_message(estoc_slice dg);
 /** SSL_CTX_set_cert_verify_callback; arg is the context. */
 int estoc_dtls_verify(X509_STORE_CTX *store, void *arg);
 
+/** Lists in DER, each signed by one of the anchors. @param[out] out  NULL if there are none
+ *  @return 0; ESTOC_E_MALFORMED, ESTOC_E_UNTRUSTED, ESTOC_E_UNSUPPORTED, `why` is filled;
+ *          ESTOC_E_MEMORY                                                                          */
+ESTOC_MUST_USE estoc_err estoc_dtls_crls_new(const estoc_blobs *lists, X509_STORE *anchors,
+                                             estoc_dtls_crls **out, estoc_why *why);
+void estoc_dtls_crls_free(estoc_dtls_crls *crls);
+/** @param crls  or NULL  @param chain  to an anchor  @return the first that is on a list, or NULL */
+X509 *estoc_dtls_crls_find(const estoc_dtls_crls *crls, STACK_OF(X509) * chain);
+
+/** Whether a list of an issuer of that name has it, where the chain is not at hand any more. */
+bool estoc_dtls_crls_name(const estoc_dtls_crls *crls, const X509 *x);
+
+struct estoc_dtls_server {
+    estoc_dtls_context context;
+};
+
 struct estoc_dtls_client {
     estoc_dtls_context context;
 };
@@ -112,8 +131,8 @@ ESTOC_MUST_USE estoc_err estoc_dtls_peer_chain(const estoc_dtls *d, estoc_blobs 
 bool estoc_dtls_is_host(const estoc_dtls_context *c, const estoc_cert *cert);
 
 #define ESTOC_TRUST_LEN 32
-/** What tells servers apart that would not let the same clients in: a digest of their anchors and of
- *  who is denied, in whatever order. A session of one is none to the other (D8).
+/** What tells servers apart that would not let the same clients in: a digest of their anchors, of
+ *  who is denied and of revocation lists, in whatever order. A session of one is none to the other (D8).
  *  @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO                                                       */
 ESTOC_MUST_USE estoc_err estoc_dtls_trust(const estoc_dtls_credentials *id,
                                           uint8_t out[ESTOC_TRUST_LEN]);

@@ -22,7 +22,7 @@ estoc_err estoc_dtls_client_new(const estoc_dtls_client_cfg *cfg, estoc_dtls_cli
     c->context.payload_max = cfg->payload_max;
     c->context.timeout_ms = cfg->timeout_ms;
     c->context.accept_ra = cfg->accept_ra;
-    estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors, NULL, NULL};
+    estoc_dtls_credentials id = {.chain = cfg->chain, .key = cfg->key, .anchors = cfg->anchors};
     estoc_err err = estoc_dtls_context_init(&c->context, &id, why);
     if (!err && cfg->host != NULL) {
         c->context.host = strdup(cfg->host);

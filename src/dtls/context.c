@@ -170,6 +170,7 @@ static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, e
     err = err ? err : copy_certs(id->expired, &c->expired);
     err = err ? err : copy_certs(id->denied, &c->denied);
     err = err ? err : add_anchors(c->ssl, &c->expired, why);
+    err = err ? err : estoc_dtls_crls_new(id->crls, SSL_CTX_get_cert_store(c->ssl), &c->crls, why);
     err = err ? err : add_chain(c->ssl, id->chain, why);
     if (!err && id->chain->n > 0) {
         err = add_key(c->ssl, id->key, c->server, why);
@@ -209,6 +210,7 @@ void estoc_dtls_context_free(estoc_dtls_context *c)
     estoc_blobs_free(&c->session_chain);
     estoc_blobs_free(&c->expired);
     estoc_blobs_free(&c->denied);
+    estoc_dtls_crls_free(c->crls);
     BIO_meth_free(c->bio);
     free(c->host);
     estoc_wipe(&c->cookies, sizeof c->cookies);

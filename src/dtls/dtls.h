@@ -43,10 +43,12 @@ typedef struct estoc_dtls_server_cfg {
     const estoc_blobs *expired; /* further ones, below which a client's own certificate may have
                                    expired (D6); copied; or NULL */
     const estoc_blobs *denied;  /* certificates of clients that are refused; copied; or NULL */
-    size_t payload_max;         /* UDP payload bytes of the largest datagram; 208 and more (D7) */
-    uint32_t timeout_ms;        /* first retransmission of a flight; X5 */
-    bool let_strangers_in;      /* D4: the key of any certificate is enough for the handshake */
-    uint32_t resume_s;          /* how long a session may be resumed; 0: never (D8) */
+    const estoc_blobs *crls; /* revocation lists of clients' CAs, each signed by one of the anchors:
+                                   who is on one is refused (D6); copied; or NULL */
+    size_t payload_max;      /* UDP payload bytes of the largest datagram; 208 and more (D7) */
+    uint32_t timeout_ms;     /* first retransmission of a flight; X5 */
+    bool let_strangers_in;   /* D4: the key of any certificate is enough for the handshake */
+    uint32_t resume_s;       /* how long a session may be resumed; 0: never (D8) */
     estoc_dtls_cache *sessions; /* where they are kept for that; may be other servers' as well, and
                                    outlives all of them; NULL: none is */
     const estoc_dtls_cookies *cookies; /* copied; NULL: those of this process alone */
@@ -63,6 +65,9 @@ typedef struct estoc_dtls_server_cfg {
 
 ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,
                                                estoc_dtls_server **out, estoc_why *why);
+/** Whether this client's certificate, which another server has verified, is denied here, or on a list
+ *  of its issuer: for associations that are older than the configuration (D8). Any thread.           */
+bool estoc_dtls_server_denies(const estoc_dtls_server *s, estoc_slice leaf);
 /** The caller first frees every listener and association made from it. */
 void estoc_dtls_server_free(estoc_dtls_server *s);
 ESTOC_MUST_USE estoc_err estoc_dtls_listener_new(estoc_dtls_server *s, estoc_dtls_listener **out);

@@ -22,10 +22,6 @@ enum {
     SECRET_MS = 60000 /* at most this long after its successor a secret still counts */
 };
 
-struct estoc_dtls_server {
-    estoc_dtls_context context;
-};
-
 struct estoc_dtls_listener {
     const estoc_dtls_server *server;
     estoc_dtls *next; /* listens, and becomes the association that is accepted; NULL: to be made */
@@ -116,7 +112,8 @@ estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg, estoc_dtls_ser
     s->context.leeway_ctx = cfg->leeway_ctx;
     s->context.revoked = cfg->revoked;
     s->context.revoked_ctx = cfg->revoked_ctx;
-    estoc_dtls_credentials id = {cfg->chain, cfg->key, cfg->anchors, cfg->expired, cfg->denied};
+    estoc_dtls_credentials id = {cfg->chain,   cfg->key,    cfg->anchors,
+                                 cfg->expired, cfg->denied, cfg->crls};
     estoc_err err = estoc_dtls_context_init(&s->context, &id, why);
     err = err ? err : estoc_dtls_keep_sessions(&s->context, &id);
     if (!err && (pthread_once(&once, make_secret) != 0 || !secret_made)) {

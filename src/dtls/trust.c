@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Whom a server lets in, as a digest. What decides is in verify.c: anchors, those below which a
- * certificate may have expired, and who is denied. (A leeway for expired certificates is not in it: the
+ * certificate may have expired, who is denied, and lists of the revoked. (A leeway for expired certificates is not in it: the
  * sessions of those are not kept at all.)
  */
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static estoc_err digest_list(const estoc_blobs *list, uint8_t out[ESTOC_TRUST_LE
 
 estoc_err estoc_dtls_trust(const estoc_dtls_credentials *id, uint8_t out[ESTOC_TRUST_LEN])
 {
-    const estoc_blobs *lists[] = {id->anchors, id->expired, id->denied};
+    const estoc_blobs *lists[] = {id->anchors, id->expired, id->denied, id->crls};
     enum { LISTS = sizeof lists / sizeof lists[0] };
     uint8_t all[LISTS * ESTOC_TRUST_LEN];
     estoc_err err = ESTOC_OK;

@@ -3,8 +3,10 @@
  * Whether the certificate a peer shows may pass, by the rules of estoc_chain_verify (crypto.h), with
  * the anchors parsed once for all associations. D1, D3, D4, K1; RFC 5280 section 6, RFC 8422 section 5.
  */
+#include <limits.h>
 #include <time.h>
 
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #include "association.h"
@@ -144,6 +146,31 @@ static bool is_denied(const estoc_dtls_context *c, const estoc_cert *cert)
     return denied;
 }
 
+bool estoc_dtls_server_denies(const estoc_dtls_server *s, estoc_slice leaf)
+{
+    const estoc_dtls_context *c = &s->context;
+    const uint8_t *p = leaf.ptr;
+    estoc_cert cert;
+    if (c->denied.n == 0 && c->crls == NULL) {
+        return false;
+    }
+    X509 *x = leaf.len <= LONG_MAX ? d2i_X509(NULL, &p, (long)leaf.len) : NULL;
+    bool denied = x == NULL || estoc_cert_parse(&cert, leaf) || is_denied(c, &cert) ||
+                  estoc_dtls_crls_name(c->crls, x);
+    X509_free(x);
+    ERR_clear_error();
+    return denied;
+}
+
+/* By a list of whoever vouches for it (D6), or by us (D8). */
+static X509 *find_revoked(X509_STORE_CTX *store, const estoc_dtls_context *c,
+                          const estoc_cert *cert)
+{
+    X509 *listed = estoc_dtls_crls_find(c->crls, X509_STORE_CTX_get0_chain(store));
+    bool ours = listed == NULL && c->revoked != NULL && c->revoked(c->revoked_ctx, cert->der);
+    return ours ? X509_STORE_CTX_get0_cert(store) : listed;
+}
+
 static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls *d,
                  const estoc_cert *cert)
 {
@@ -161,9 +188,10 @@ static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls 
         X509 *x = X509_STORE_CTX_get_current_cert(store);
         return refuse(store, d, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
     }
-    if (c->revoked != NULL && c->revoked(c->revoked_ctx, cert->der)) { /* D8 */
+    X509 *revoked = find_revoked(store, c, cert);
+    if (revoked != NULL) {
         d->revoked = true;
-        return refuse(store, d, leaf, X509_V_ERR_CERT_REVOKED, "certificate is revoked");
+        return refuse(store, d, revoked, X509_V_ERR_CERT_REVOKED, "certificate is revoked");
     }
     if (d->expired && !may_be_expired(store, c) && !within_leeway(c, cert, at)) {
         d->expired = false;

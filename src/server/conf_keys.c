@@ -374,6 +374,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "client-anchors", take_path,   OF(client_anchors),       0, 0},
     {ESTOC_CONF_SERVER, "expired-client-anchors", take_no_path, OF(expired_anchors), 0, 0},
     {ESTOC_CONF_SERVER, "deny",           take_no_path, OF(denied),              0, 0},
+    {ESTOC_CONF_SERVER, "client-crls",    take_no_path, OF(client_crls),         0, 0},
     {ESTOC_CONF_SERVER, "unrecognised",   take_unrecognised, OF(unrecognised),   0, 0},
     {ESTOC_CONF_SERVER, "root",           take_root,   OF(root),                 0, 0},
     {ESTOC_CONF_SERVER, "log",            take_level,  OF(log_level),            0, 0},

@@ -40,6 +40,7 @@ typedef struct estoc_config {
     uint32_t egress;    /* bits a second that the whole server sends; 0: no budget */
     uint32_t mtu;       /* IP packet bytes, 256 to 1500; default 1280 */
     char expired_anchors[512], denied[512]; /* D6: files, or "" */
+    char client_crls[512];                  /* D6: a file, or "" */
     unsigned unrecognised;                  /* D3, D4: ESTOC_REFUSE (default) or ESTOC_ANSWER */
     uint32_t idle_s;                        /* D10; default 60 */
     uint32_t handshake_s;                   /* a handshake must finish within; default 60 */

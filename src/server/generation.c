@@ -5,9 +5,26 @@
 #include "ca.h"
 #include "conf_value.h"
 #include "generation.h"
+#include "text.h"
 
 /* UDP payload of the largest datagram: an IPv6 header is the longer one. D7. */
 #define IP_UDP_BYTES 48u
+
+/* It still says who was revoked, and who is since it does not. */
+static void warn_of_old_lists(const estoc_generation *g)
+{
+    for (size_t i = 0; i < g->crls.n; i++) {
+        estoc_crl_head head;
+        if (!estoc_crl_read(estoc_blob_slice(g->crls.at[i]), &head) && head.next != 0 &&
+            head.next < estoc_unix_s()) {
+            char issuer[256], end[32];
+            estoc_log(ESTOC_LOG_WARN, "server", "event", "client-crls", "why",
+                      "a list is out of date; put a newer one in the file and reload", "issuer",
+                      estoc_name_text(head.issuer, (estoc_buf){(uint8_t *)issuer, sizeof issuer}),
+                      "until", estoc_time_text(head.next, end, sizeof end), NULL);
+        }
+    }
+}
 
 static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
 {
@@ -22,6 +39,10 @@ static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
     }
     if (!err && c->denied[0] != '\0') {
         err = estoc_certs_load(c->denied, &g->denied, why);
+    }
+    if (!err && c->client_crls[0] != '\0') {
+        err = estoc_crls_load(c->client_crls, &g->crls, why);
+        warn_of_old_lists(g);
     }
     if (!err && c->rollover[0] != '\0') {
         err = estoc_certs_load(c->rollover, &g->rollover, why);
@@ -144,6 +165,7 @@ static estoc_err open_dtls(estoc_generation *g, const estoc_common *common, esto
                                  .anchors = &g->anchors,
                                  .expired = &g->expired,
                                  .denied = &g->denied,
+                                 .crls = &g->crls,
                                  .payload_max = g->conf.mtu - IP_UDP_BYTES,
                                  .timeout_ms = g->conf.dtls_timeout_ms,
                                  .let_strangers_in = g->conf.unrecognised == ESTOC_ANSWER,
@@ -210,5 +232,6 @@ void estoc_generation_release(estoc_generation *g)
     estoc_blobs_free(&g->expired);
     estoc_blobs_free(&g->rollover);
     estoc_blobs_free(&g->denied);
+    estoc_blobs_free(&g->crls);
     free(g);
 }

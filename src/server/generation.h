@@ -38,8 +38,8 @@ typedef struct estoc_common {
 typedef struct estoc_generation {
     estoc_config conf;
     estoc_blobs ca_chain, server_chain, anchors;
-    estoc_blobs expired, denied; /* D6 */
-    estoc_blobs rollover;        /* E2: besides the chain, in /crts */
+    estoc_blobs expired, denied, crls; /* D6 */
+    estoc_blobs rollover;              /* E2: besides the chain, in /crts */
     estoc_key *ca_key, *server_key;
     estoc_shared_keys decrypt_keys;
     estoc_authority *authority;

@@ -30,18 +30,26 @@ static bool in_time(const estoc_session *s, const estoc_route *route, estoc_answ
     return false;
 }
 
-/* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). What the
- * handshake has shown, or the one that this association resumes, may have been revoked since (D8). */
+/* What the handshake has shown, or the one that this association resumes, may have been revoked since,
+ * or denied by a configuration that came since (D8). */
+static bool revoked(const estoc_session *s)
+{
+    estoc_authority *a = s->serving->authority;
+    estoc_slice cert = estoc_dtls_peer_cert(s->dtls);
+    return a->ops->revoked(a, cert) ||
+           (s->serving != s->generation && estoc_dtls_server_denies(s->serving->dtls, cert));
+}
+
+/* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). */
 static bool permit(const estoc_session *s, const estoc_request *req, estoc_route *route,
                    estoc_answer *refusal)
 {
-    estoc_authority *a = s->serving->authority;
     bool known = estoc_dtls_recognised(s->dtls);
     if (!known && !estoc_route_is_core(req)) {
         estoc_refuse(refusal, ESTOC_COAP_UNAUTHORIZED, "certificate not recognised");
         return false;
     }
-    if (known && a->ops->revoked(a, estoc_dtls_peer_cert(s->dtls))) {
+    if (known && revoked(s)) {
         estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
         return false;
     }

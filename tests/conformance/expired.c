@@ -3,6 +3,7 @@
  * Manufacturers' certificates that have expired, and ones that are denied.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/pem.h>
 
 #include "device.h"
 
@@ -150,6 +152,139 @@ static void denied(void **state)
     assert_non_null(strstr(o.err, "lost.pem"));
 }
 
+/* What the manufacturer publishes, in PEM. */
+static void publish(const fixture *f, X509 *issuer, EVP_PKEY *key, X509 *const *listed, size_t n,
+                    long next_s)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *at = X509_gmtime_adj(NULL, -7200), *next = X509_gmtime_adj(NULL, next_s);
+    X509_CRL_set_version(crl, X509_CRL_VERSION_2);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer));
+    X509_CRL_set1_lastUpdate(crl, at);
+    X509_CRL_set1_nextUpdate(crl, next);
+    for (size_t i = 0; i < n; i++) {
+        X509_REVOKED *r = X509_REVOKED_new();
+        X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(listed[i]));
+        X509_REVOKED_set_revocationDate(r, at);
+        X509_CRL_add0_revoked(crl, r);
+    }
+    assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
+    FILE *out = fopen(path_in(f, "srv/lists.pem"), "w");
+    assert_int_equal(PEM_write_X509_CRL(out, crl), 1);
+    fclose(out);
+    ASN1_TIME_free(at);
+    ASN1_TIME_free(next);
+    X509_CRL_free(crl);
+}
+
+static void listed(void **state)
+{
+    fixture *f = *state;
+    holder old = holder_of(f, -60), lost = holder_of(f, 86400), good = holder_of(f, 86400);
+    X509 *const both[] = {old.cert, lost.cert};
+    publish(f, f->maker, f->maker_key, both, 2, 86400);
+    fixture_conf(f, "server", "expired-client-anchors", f->maker_file);
+    fixture_conf(f, "server", "client-crls", "lists.pem");
+    fixture_conf(f, "server", "unrecognised", "answer");
+    fixture_start(f);
+    assert_int_equal(refused(f, &old), CERTIFICATE_REVOKED);
+    assert_int_equal(refused(f, &lost), CERTIFICATE_REVOKED);
+    peer_cfg cfg = cfg_of(f, &good);
+    peer *p = peer_connect(&cfg);
+    assert_int_equal(ask_for(p, EST "/sen"), CODE(2, 4));
+    peer_free(p);
+    p = connect_as(f, "dev"); /* another issuer's */
+    expect_alive(p);
+    peer_free(p);
+    assert_int_equal(issued(f), 1);
+    holder_free(&old);
+    holder_free(&lost);
+    holder_free(&good);
+}
+
+static bool alive(peer *p)
+{
+    wire_out o;
+    reply r;
+    ask(p, &o, GET);
+    wire_path(&o, EST "/crts");
+    answer_to(p, &o, &r);
+    assert_true(r.m.code == CODE(2, 5) || r.m.code == CODE(4, 3));
+    return r.m.code == CODE(2, 5);
+}
+
+static void reload_until_refused(const fixture *f, peer *p)
+{
+    long long end = now_ms() + 20000;
+    assert_int_equal(kill(f->pid, SIGHUP), 0);
+    while (alive(p)) {
+        assert_true(now_ms() < end);
+        usleep(20000);
+    }
+}
+
+/* SIGHUP: for open associations, too, and for sessions of before. */
+static void listed_since(void **state)
+{
+    fixture *f = *state;
+    holder lost = holder_of(f, 86400), good = holder_of(f, 86400);
+    publish(f, f->maker, f->maker_key, NULL, 0, 86400);
+    fixture_conf(f, "server", "client-crls", "lists.pem");
+    fixture_start(f);
+    peer_cfg cfg = cfg_of(f, &lost), good_cfg = cfg_of(f, &good);
+    peer *p = peer_connect(&cfg), *other = peer_connect(&good_cfg);
+    assert_true(alive(p));
+    cfg.session = SSL_get1_session(p->ssl);
+    publish(f, f->maker, f->maker_key, &lost.cert, 1, 86400);
+    reload_until_refused(f, p);
+    assert_int_equal(ask_for(p, EST "/sen"), CODE(4, 3));
+    assert_true(alive(other));
+    cert_write(good.cert, path_in(f, "srv/denied.pem"), "w");
+    fixture_conf(f, "server", "deny", "denied.pem");
+    reload_until_refused(f, other);
+    peer_free(p);
+    peer_free(other);
+    p = peer_new(&cfg);
+    assert_false(peer_handshake(p, 10000));
+    assert_int_equal(p->alert_in, FATAL << 8 | CERTIFICATE_REVOKED);
+    peer_free(p);
+    assert_int_equal(issued(f), 0);
+    SSL_SESSION_free(cfg.session);
+    holder_free(&lost);
+    holder_free(&good);
+}
+
+static void check_says(const fixture *f, int code, const char *text)
+{
+    output o;
+    run(&o, "estocd", "check", "--dir", f->srv, NULL);
+    if (strstr(o.err, text) == NULL) {
+        print_error("%s", o.err);
+    }
+    assert_int_equal(o.code, code);
+    assert_non_null(strstr(o.err, text));
+}
+
+static void lists_checked(void **state)
+{
+    fixture *f = *state;
+    static char log[1 << 16];
+    fixture_conf(f, "server", "client-crls", "lists.pem");
+    check_says(f, 1, "lists.pem: cannot be read");
+    EVP_PKEY *key = key_new("P-256");
+    X509 *fake = cert_new(key, &(cert_cfg){.cn = "Maker", .ca = true});
+    publish(f, fake, key, NULL, 0, 86400);
+    check_says(f, 1, "signed by none of the client anchors");
+    EVP_PKEY_free(key);
+    X509_free(fake);
+    publish(f, f->maker, f->maker_key, NULL, 0, -3600);
+    check_says(f, 0, "lists.pem: a list in it is out of date");
+    fixture_start(f);
+    read_file(path_in(f, "estocd.log"), log, sizeof log);
+    assert_non_null(strstr(log, "a list is out of date"));
+    assert_non_null(strstr(log, "CN=Maker"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +292,9 @@ int main(void)
         NAMED_ALONE("D6 HC 52 and is accepted below the anchors configured for it", on),
         NAMED_ALONE("D6 HC 52 below no other anchor", another_anchor),
         NAMED_ALONE("D6 a denied certificate is refused, however its signature is written", denied),
+        NAMED_ALONE("D6 HC 52 on the list of its manufacturer: refused, expired or not", listed),
+        NAMED_ALONE("D6 D8 on a list that came with a reload", listed_since),
+        NAMED_ALONE("D6 cli check tells what is wrong with a list", lists_checked),
     };
     return cmocka_run_group_tests_name("expired", tests, NULL, NULL);
 }

@@ -314,6 +314,7 @@ static void make_server(pair *p)
                                  .anchors = &anchors,
                                  .expired = &expired,
                                  .denied = &denied,
+                                 .crls = p->crls,
                                  .payload_max = p->payload_max,
                                  .timeout_ms = p->timeout_ms,
                                  .let_strangers_in = p->let_strangers_in,

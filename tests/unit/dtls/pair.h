@@ -56,6 +56,7 @@ typedef struct pair {
     const credential *client_id, *client_chain, *client_anchor;
     const char *host;
     const credential *expired_anchor, *denied; /* of the server; or NULL */
+    const estoc_blobs *crls;                   /* of the server; or NULL */
     bool accept_ra, let_strangers_in;
     uint32_t leeway_s; /* after the end of a certificate, if not 0 */
     unsigned *leeway_asked;

@@ -108,6 +108,7 @@ static void every_key(void **state)
                  "client-anchors: anchors ; inih takes a colon, too\n"
                  "expired-client-anchors = old.pem\n"
                  "deny = lost.pem\n"
+                 "client-crls = lists.pem\n"
                  "unrecognised = answer\n"
                  "root = e\n"
                  "log = debug\n"
@@ -160,6 +161,7 @@ static void every_key(void **state)
     assert_path(c.client_anchors, "anchors");
     assert_path(c.expired_anchors, "old.pem");
     assert_path(c.denied, "lost.pem");
+    assert_path(c.client_crls, "lists.pem");
     assert_int_equal(c.unrecognised, ESTOC_ANSWER);
     assert_string_equal(c.root, "e");
     assert_int_equal(c.log_level, ESTOC_LOG_DEBUG);
