@@ -67,11 +67,6 @@ bool estocd_configure(const char *command, const char *dir, estoc_config *conf)
     return estoc_config_load(dir, conf, report, &at) == ESTOC_OK;
 }
 
-const char *estocd_store_path(const estoc_config *conf)
-{
-    return strchr(conf->store, ':') + 1;
-}
-
 estoc_store *estocd_open_store(const char *command, const char *dir)
 {
     static estoc_config conf;
@@ -80,9 +75,9 @@ estoc_store *estocd_open_store(const char *command, const char *dir)
     if (!estocd_configure(command, dir, &conf)) {
         return NULL;
     }
-    if (!estoc_file_exists(estocd_store_path(&conf))) {
-        estocd_say(command, "%s: %s; is `store` in estocd.conf right?", estocd_store_path(&conf),
-                   strerror(errno));
+    const char *path = estoc_store_path(conf.store);
+    if (path != NULL && !estoc_file_exists(path)) {
+        estocd_say(command, "%s: %s; is `store` in estocd.conf right?", path, strerror(errno));
         return NULL;
     }
     /* The store logs what fails as well; here that is told once, by estocd_store_failed(). */

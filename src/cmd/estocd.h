@@ -43,8 +43,6 @@ int estocd_revoke(int argc, char **argv);
 int estocd_say(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** Read DIR/estocd.conf, and tell all its faults on stderr. @return whether it has none */
 bool estocd_configure(const char *command, const char *dir, estoc_config *conf);
-/** The file of the configured store. */
-const char *estocd_store_path(const estoc_config *conf);
 /** Open the store of DIR, which must be there: a look makes nothing. What fails is told on stderr.
  *  @return NULL then                                                                               */
 estoc_store *estocd_open_store(const char *command, const char *dir);
@@ -68,7 +66,7 @@ bool estocd_request_parse(const char *text, int64_t *id);
 /** Show it in full. @return 0, or 1 and a line on stderr */
 int estocd_show_request(const char *command, estoc_store *store, int64_t id, bool json);
 
-/** "valid", "expired" or "revoked". */
+/** "valid", "expired", "revoked", "intent" (being signed) or "void" (never signed: X9). */
 const char *estocd_record_state(const estoc_record *rec);
 /** A record's fields as an object; NULL without memory. */
 cJSON *estocd_record_json(const estoc_record *rec);

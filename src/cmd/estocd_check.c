@@ -212,8 +212,8 @@ static uint64_t check_store(struct check *c)
     estoc_why why = {""};
     estoc_store *store;
     uint64_t n = 0;
-    const char *path = estocd_store_path(&c->conf);
-    if (!estoc_file_exists(path)) {
+    const char *path = estoc_store_path(c->conf.store);
+    if (path != NULL && !estoc_file_exists(path)) {
         if (errno == ENOENT) {
             note(path, "is not there: `estocd run` begins a new one");
         } else {
@@ -228,7 +228,7 @@ static uint64_t check_store(struct check *c)
     }
     err = estoc_store_count(store, &n);
     if (err) {
-        fault(c, "%s: %s", path, estoc_err_text(err));
+        fault(c, "the store: %s", estoc_store_why(store));
     }
     estoc_store_close(store);
     return n;
@@ -245,6 +245,13 @@ static void print_cert(const char *what, estoc_blob der)
     }
 }
 
+/* An address without what may be secret in it. */
+static const char *shown_store(const estoc_config *conf)
+{
+    const char *path = estoc_store_path(conf->store);
+    return path != NULL ? path : "PostgreSQL";
+}
+
 static void print_summary(const struct check *c, uint64_t issued)
 {
     const estoc_config *conf = &c->conf;
@@ -256,7 +263,7 @@ static void print_summary(const struct check *c, uint64_t issued)
     print_cert("ca", c->ca.at[0]);
     print_cert("server", c->server.at[0]);
     printf("%-8s %zu in %s\n", "anchors", c->anchors.n, conf->client_anchors);
-    printf("%-8s %s, %llu issued\n", "store", estocd_store_path(conf), (unsigned long long)issued);
+    printf("%-8s %s, %llu issued\n", "store", shown_store(conf), (unsigned long long)issued);
     for (size_t i = 0; i < conf->profiles_n; i++) {
         const estoc_profile *p = &conf->profiles[i].profile;
         char validity[24];

@@ -15,7 +15,11 @@
 
 const char *estocd_record_state(const estoc_record *rec)
 {
-    return rec->revoked_at != 0 ? "revoked" : rec->not_after < estoc_unix_s() ? "expired" : "valid";
+    return rec->revoked_at != 0                ? "revoked"
+           : rec->state == ESTOC_RECORD_VOID   ? "void"
+           : rec->state == ESTOC_RECORD_INTENT ? "intent"
+           : rec->not_after < estoc_unix_s()   ? "expired"
+                                               : "valid";
 }
 
 static void add_time(cJSON *json, const char *name, int64_t at)

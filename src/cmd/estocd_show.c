@@ -36,7 +36,9 @@ static int print_json(const estoc_record *rec, const char *pem)
     cJSON_AddStringToObject(json, "identity_sha256", digest(rec->identity, hex));
     cJSON_AddStringToObject(json, "request_sha256", digest(rec->csr, hex));
     cJSON_AddStringToObject(json, "key_sha256", digest(rec->key, hex));
-    cJSON_AddStringToObject(json, "pem", pem);
+    if (rec->state == ESTOC_RECORD_ISSUED) {
+        cJSON_AddStringToObject(json, "pem", pem);
+    }
     return estocd_print_json(COMMAND, json);
 }
 
@@ -59,6 +61,11 @@ static int print_text(const estoc_record *rec, const char *pem)
     printf("asked by  %s (SHA-256 of the certificate)\n", digest(rec->identity, hex));
     printf("request   %s (SHA-256)\n", digest(rec->csr, hex));
     printf("key       %s (SHA-256)\n", digest(rec->key, hex));
+    if (rec->state != ESTOC_RECORD_ISSUED) { /* X9 */
+        printf("\nNo certificate: it was about to be signed, and %s.\n",
+               rec->state == ESTOC_RECORD_VOID ? "that was given up" : "may be yet");
+        return estocd_finish(COMMAND);
+    }
     estoc_err err = estoc_cert_text(rec->cert, &text);
     if (err) {
         return estocd_say(COMMAND, "the certificate as text: %s", estoc_err_text(err));

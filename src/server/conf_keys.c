@@ -8,6 +8,7 @@
 
 #include "conf_keys.h"
 #include "conf_value.h"
+#include "store.h"
 #include "udp.h"
 
 #define FAULT_MAX 512
@@ -95,13 +96,19 @@ static void take_key(estoc_conf_reading *r, const estoc_conf_key *k, void *to, c
 
 bool estoc_conf_store(estoc_config *c, const char *value)
 {
-    static const char scheme[] = "sqlite:";
-    size_t len = sizeof scheme - 1;
-    if (strncmp(value, scheme, len) != 0 || value[len] == '\0' ||
-        estoc_path_join(c->store + len, sizeof c->store - len, c->dir, value + len)) {
+    const char *path = estoc_store_path(value);
+    size_t scheme = path != NULL ? (size_t)(path - value) : 0;
+    if (path == NULL) {
+        size_t len = strlen(value);
+        bool fits = estoc_store_is_shared(value) && len < sizeof c->store;
+        memcpy(c->store, value, fits ? len + 1 : 0);
+        return fits;
+    }
+    if (*path == '\0' ||
+        estoc_path_join(c->store + scheme, sizeof c->store - scheme, c->dir, path)) {
         return false;
     }
-    memcpy(c->store, scheme, len);
+    memcpy(c->store, value, scheme);
     return true;
 }
 
@@ -109,7 +116,9 @@ static void take_store(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
 {
     (void)to;
     if (!estoc_conf_store(r->c, value)) {
-        estoc_conf_fault(r, "%s = %.40s: must be sqlite:PATH, under %zu bytes with the directory's",
+        estoc_conf_fault(r,
+                         "%s = %.40s: must be sqlite:PATH or postgresql://..., under %zu bytes "
+                         "with the directory's",
                          k->name, value, sizeof r->c->store);
     }
 }

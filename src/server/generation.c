@@ -75,6 +75,7 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
         profiles[i] = p->profile;
     }
     estoc_ca_cfg cfg = {.store_url = g->conf.store,
+                        .node = g->conf.node,
                         .chain = &g->ca_chain,
                         .key = g->ca_key,
                         .keygen_signer = {g->server_key, &g->server_chain},

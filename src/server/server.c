@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "server.h"
+#include "store.h"
 #include "udp.h"
 #include "worker.h"
 
@@ -17,6 +18,7 @@ struct estoc_server {
     char addresses[ESTOC_LISTEN_MAX][80];
     size_t addresses_n;
     estoc_plain *plain; /* used by the first worker; NULL: off */
+    estoc_store_claim claim;
 };
 
 static size_t count_workers(const estoc_config *conf)
@@ -71,6 +73,47 @@ static estoc_err start_workers(estoc_server *s, const estoc_config *conf)
     return ESTOC_OK;
 }
 
+/* What an earlier run has begun and not finished came to nothing (X9). */
+static estoc_err recover(const char *url, const char *node, estoc_why *why)
+{
+    estoc_store *store;
+    uint64_t n = 0;
+    estoc_err err = estoc_store_open(url, &store, why);
+    if (err) {
+        return err;
+    }
+    err = estoc_store_void(store, estoc_store_is_shared(url) ? node : NULL, NULL, INT64_MAX, &n);
+    if (err) {
+        estoc_why_set(why, "store: %.200s", estoc_store_why(store));
+    }
+    estoc_store_close(store);
+    if (n > 0) {
+        char number[24];
+        snprintf(number, sizeof number, "%llu", (unsigned long long)n);
+        estoc_log(ESTOC_LOG_WARN, "ca", "event", "recovery", "void", number, "why",
+                  "about to be signed when an earlier run ended; `estocd list --match void`", NULL);
+    }
+    return err;
+}
+
+/* The only server on its store, unless that is for several. */
+static estoc_err take_store(estoc_server *s, const estoc_config *conf, estoc_why *why)
+{
+    estoc_store_claim claim;
+    estoc_err err = estoc_store_claim_url(conf->store, &claim, why);
+    if (err) {
+        return err;
+    }
+    err = recover(conf->store, conf->node, why);
+    if (err) {
+        estoc_store_unclaim(&claim);
+        return err;
+    }
+    estoc_store_unclaim(&s->claim);
+    s->claim = claim;
+    return ESTOC_OK;
+}
+
 estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc_why *why)
 {
     *out = NULL;
@@ -84,6 +127,7 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
         return ESTOC_E_MEMORY;
     }
     s->workers_n = n;
+    s->claim.fd = -1;
     for (size_t i = 0; i < n; i++) {
         estoc_worker_prepare(&s->workers[i]);
         s->workers[i].queue.egress = &s->egress;
@@ -92,6 +136,7 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
     atomic_store(&s->egress.bits, conf->egress);
     s->common.sessions = estoc_dtls_cache_new(conf->sessions_max);
     estoc_err err = s->common.sessions != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+    err = err ? err : take_store(s, conf, why);
     err = err ? err : estoc_generation_new(conf, &s->common, &s->generation, why);
     err = err ? err : open_sockets(s, conf, why);
     err = err ? err
@@ -120,7 +165,9 @@ const char *estoc_server_plain_address(const estoc_server *s, size_t i)
 estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_why *why)
 {
     estoc_generation *g;
-    estoc_err err = estoc_generation_new(conf, &s->common, &g, why);
+    bool same = strcmp(conf->store, s->generation->conf.store) == 0;
+    estoc_err err = same ? ESTOC_OK : take_store(s, conf, why);
+    err = err ? err : estoc_generation_new(conf, &s->common, &g, why);
     if (err) {
         return err;
     }
@@ -152,6 +199,7 @@ void estoc_server_stop(estoc_server *s)
     estoc_egress_log(&s->egress);
     estoc_generation_release(s->generation);
     estoc_dtls_cache_free(s->common.sessions);
+    estoc_store_unclaim(&s->claim);
     free(s->workers);
     free(s);
 }

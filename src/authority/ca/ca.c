@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The embedded CA's thread. It takes all that waits, decides and signs each, writes all in one
- * transaction, and only after the commit gives the answers: one fsync for many, none before its own.
+ * The embedded CA's thread. It takes all that waits to the desk, round by round, and gives the answers.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,15 +19,14 @@ struct ca {
     size_t profiles_n;
     estoc_blobs anchors;
     uint32_t queue_max;
-    char *store_url;
+    char *store_url, *node;
     estoc_revoked *revoked;
     pthread_t thread;
     estoc_desk desk; /* the thread's own, once it runs */
     /* shared, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    estoc_job *first, *last;
-    size_t waiting;
+    estoc_jobs queue;
     bool stop;
 };
 
@@ -74,11 +72,10 @@ static void log_verdict(const estoc_job *j)
               bad ? j->ruling.rule : NULL, "why", bad ? j->ruling.text : NULL, NULL);
 }
 
-static void answer_all(estoc_job *batch)
+static void answer_all(estoc_jobs *answered)
 {
-    while (batch != NULL) {
-        estoc_job *j = batch;
-        batch = j->next;
+    estoc_job *j;
+    while ((j = estoc_jobs_take(answered)) != NULL) {
         log_verdict(j);
         estoc_verdict verdict = {.err = j->err, .retry_s = j->retry_s};
         if (j->err) {
@@ -95,37 +92,28 @@ static void answer_all(estoc_job *batch)
     }
 }
 
-/* Waits for work. @return NULL: there is none, and there will be none */
-static estoc_job *take(struct ca *ca)
+/* Waits for work, unless the desk has some. @return false: there is none, and there will be none */
+static bool take(struct ca *ca, estoc_jobs *batch)
 {
     pthread_mutex_lock(&ca->lock);
-    while (ca->first == NULL && !ca->stop) {
+    while (ca->queue.n == 0 && !ca->stop && !estoc_desk_has_work(&ca->desk)) {
         pthread_cond_wait(&ca->wake, &ca->lock);
     }
-    estoc_job *batch = ca->first;
-    estoc_job *last = batch;
-    size_t n = batch != NULL;
-    while (last != NULL && last->next != NULL && n < BATCH_MAX) {
-        last = last->next;
-        n++;
-    }
-    if (last != NULL) {
-        ca->first = last->next;
-        ca->last = ca->first != NULL ? ca->last : NULL;
-        ca->waiting -= n;
-        last->next = NULL;
+    while (ca->queue.n > 0 && batch->n < BATCH_MAX) {
+        estoc_jobs_put(batch, estoc_jobs_take(&ca->queue));
     }
     pthread_mutex_unlock(&ca->lock);
-    return batch;
+    return batch->n > 0 || estoc_desk_has_work(&ca->desk);
 }
 
 static void *serve(void *arg)
 {
     struct ca *ca = arg;
-    estoc_job *batch;
-    while ((batch = take(ca)) != NULL) {
-        estoc_desk_decide(&ca->desk, batch);
-        answer_all(batch);
+    estoc_jobs batch = {NULL, NULL, 0};
+    estoc_jobs answered = {NULL, NULL, 0};
+    while (take(ca, &batch)) {
+        estoc_desk_round(&ca->desk, &batch, &answered);
+        answer_all(&answered);
     }
     return NULL;
 }
@@ -219,15 +207,9 @@ static estoc_err enroll(estoc_authority *a, const estoc_enrollment *e)
         return ESTOC_E_MEMORY;
     }
     pthread_mutex_lock(&ca->lock);
-    bool room = ca->waiting < ca->queue_max && !ca->stop;
+    bool room = ca->queue.n < ca->queue_max && !ca->stop;
     if (room) {
-        if (ca->last != NULL) {
-            ca->last->next = j;
-        } else {
-            ca->first = j;
-        }
-        ca->last = j;
-        ca->waiting++;
+        estoc_jobs_put(&ca->queue, j);
         pthread_cond_signal(&ca->wake);
     }
     pthread_mutex_unlock(&ca->lock);
@@ -247,6 +229,7 @@ static void free_ca(struct ca *ca)
     pthread_cond_destroy(&ca->wake);
     pthread_mutex_destroy(&ca->lock);
     free(ca->store_url);
+    free(ca->node);
     free(ca->profiles);
     free(ca);
 }
@@ -318,7 +301,8 @@ static estoc_err take_profiles(struct ca *ca, const estoc_ca_cfg *cfg, estoc_why
 {
     ca->profiles = calloc(cfg->profiles_n > 0 ? cfg->profiles_n : 1, sizeof *ca->profiles);
     ca->store_url = strdup(cfg->store_url);
-    if (ca->profiles == NULL || ca->store_url == NULL) {
+    ca->node = strdup(cfg->node != NULL ? cfg->node : "");
+    if (ca->profiles == NULL || ca->store_url == NULL || ca->node == NULL) {
         return ESTOC_E_MEMORY;
     }
     for (size_t i = 0; i < cfg->profiles_n; i++) {
@@ -353,6 +337,12 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     err = err ? err : take_chain(ca, cfg->chain, why);
     err = err ? err : prove_key(ca, why);
     ca->desk.store_url = ca->store_url;
+    ca->desk.node = ca->node;
+    ca->desk.policy = cfg->policy;
+    estoc_random random = estoc_random_system();
+    if (!err && !random.fill(random.ctx, ca->desk.run, sizeof ca->desk.run)) {
+        err = ESTOC_E_RANDOM;
+    }
     err = err ? err : estoc_store_open(ca->store_url, &ca->desk.store, why);
     err = err ? err : estoc_revoked_open(ca->store_url, &ca->revoked, why);
     if (!err && pthread_create(&ca->thread, NULL, serve, ca) != 0) {

@@ -62,8 +62,10 @@ typedef struct estoc_pending_rules {
 
 typedef struct estoc_ca_cfg {
     const char *store_url;
-    const estoc_blobs *chain;     /* our certificate first, then up to the root; must outlive it */
-    const estoc_key *key;         /* likewise */
+    const char *node;         /* whose intents these are, where several have one store; NULL: "" */
+    int64_t policy;           /* version of the profiles, noted with each certificate */
+    const estoc_blobs *chain; /* our certificate first, then up to the root; must outlive it */
+    const estoc_key *key;     /* likewise */
     estoc_cms_from keygen_signer; /* signs the keys made here that travel encrypted; likewise */
     const estoc_shared_keys *decrypt_keys; /* to encrypt them to; likewise, or NULL: none */
     const estoc_profile *profiles;         /* copied; the default profile first */
@@ -99,9 +101,16 @@ typedef struct estoc_cert_plan {
     estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
     estoc_slice crl_url;          /* where the issuer's list is; or empty */
 } estoc_cert_plan;
-/** Build the TBSCertificate and sign it. Serials: estoc_serial_random.
+/** Build the TBSCertificate. Serials: estoc_serial_random.
  *  @return 0; ESTOC_E_SPACE; ESTOC_E_USAGE (no serial, no name at all, ends before it begins); what
- *          parsing `spki` and estoc_key_sign return                                                */
+ *          parsing `spki` returns                                                                  */
+ESTOC_MUST_USE estoc_err estoc_cert_tbs(const estoc_cert_plan *plan, estoc_sig_kind sig,
+                                        estoc_buf out, size_t *len);
+/** Sign one, which stands at the beginning of `io`, and make it the certificate in its place.
+ *  @return 0; ESTOC_E_SPACE; what estoc_key_sign returns                                           */
+ESTOC_MUST_USE estoc_err estoc_cert_sign(const estoc_key *issuer_key, size_t tbs_len, estoc_buf io,
+                                         size_t *len);
+/** Both. @return as they do */
 ESTOC_MUST_USE estoc_err estoc_cert_issue(const estoc_cert_plan *plan, const estoc_key *issuer_key,
                                           estoc_buf out, size_t *len);
 /** 16 bytes, positive, from the random source (128 bits less the sign bit). */

@@ -2,329 +2,78 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "approval.h"
 #include "desk.h"
-#include "keymaker.h"
-#include "text.h"
 
-#define BACKDATE_S  300 /* clients' clocks may be slow */
-#define STORE_RETRY 10  /* seconds: Max-Age when the store fails */
-#define SIGN_RETRY  30
-#define TIME_RETRY  3600 /* the CA's certificate, or our clock, is not right */
-#define SERIAL_TRY  3
+#define TRIES      3  /* rounds in which a request may stand behind another's intent */
+#define STALE_S    30 /* after which an intent is of a node that is no more */
+#define BUSY_RETRY 2  /* seconds: Max-Age while another node is at it */
 
-/* ------------------------------------------------------------------------------------- the decision */
-
-static void fail(estoc_job *j, estoc_err err, uint32_t retry_s, const char *text)
+void estoc_jobs_put(estoc_jobs *list, estoc_job *j)
 {
-    j->err = err;
-    j->retry_s = retry_s;
-    j->ruling = (estoc_ruling){NULL, text};
+    j->next = NULL;
+    if (list->last != NULL) {
+        list->last->next = j;
+    } else {
+        list->first = j;
+    }
+    list->last = j;
+    list->n++;
 }
 
-/* The store is not to be trusted any more in this state: none of the batch will count as issued. */
-static void store_failed(estoc_desk *d, estoc_job *j)
+estoc_job *estoc_jobs_take(estoc_jobs *list)
 {
-    d->broken = true;
-    fail(j, ESTOC_E_STORE, STORE_RETRY, "the store is not available, try again later");
+    estoc_job *j = list->first;
+    if (j != NULL) {
+        list->first = j->next;
+        list->last = list->first != NULL ? list->last : NULL;
+        list->n--;
+        j->next = NULL;
+    }
+    return j;
+}
+
+/* Behind what is there. */
+static void move_all(estoc_jobs *from, estoc_jobs *to)
+{
+    estoc_job *j;
+    while ((j = estoc_jobs_take(from)) != NULL) {
+        estoc_jobs_put(to, j);
+    }
+}
+
+bool estoc_desk_has_work(const estoc_desk *d)
+{
+    return d->waiting.n > 0 || d->signed_.n > 0;
+}
+
+/* ---------------------------------------------------------------------------------- the transaction */
+
+/* A store that was opened anew: what this run has begun came to nothing, whatever the last commit did
+ * (X9). */
+static bool open_again(estoc_desk *d)
+{
+    estoc_why why = {""};
+    if (estoc_store_open(d->store_url, &d->store, &why)) {
+        estoc_log(ESTOC_LOG_ERROR, "ca", "event", "store", "why", why.text, NULL);
+        return false;
+    }
+    estoc_log(ESTOC_LOG_WARN, "ca", "event", "store", "result", "opened again", NULL);
+    d->unsigned_ = true;
+    return true;
 }
 
 static bool begin(estoc_desk *d)
 {
-    if (d->store == NULL) {
-        estoc_why why = {""};
-        if (estoc_store_open(d->store_url, &d->store, &why)) {
-            estoc_log(ESTOC_LOG_ERROR, "ca", "event", "store", "why", why.text, NULL);
-            return false;
-        }
-        estoc_log(ESTOC_LOG_WARN, "ca", "event", "store", "result", "opened again", NULL);
+    if (d->store == NULL && !open_again(d)) {
+        return false;
     }
-    if (!d->in_transaction) {
-        d->in_transaction = estoc_store_begin(d->store) == ESTOC_OK;
-    }
+    d->in_transaction = estoc_store_begin(d->store) == ESTOC_OK;
     return d->in_transaction;
 }
 
-static void note_cert(estoc_job *j, const estoc_cert *cert)
+/* A store that has failed is closed; what it may have kept in memory must not be built on. */
+static void drop_store(estoc_desk *d)
 {
-    estoc_hex(cert->serial, j->serial, sizeof j->serial);
-}
-
-/* E6: what this identity got for the same bytes, if it still is of use. @return false: nothing */
-static bool find_again(estoc_desk *d, estoc_job *j, const estoc_record *rec)
-{
-    estoc_cert cert;
-    if (d->retry_window_s == 0) {
-        return false;
-    }
-    estoc_err err = estoc_store_by_csr(d->store, rec->identity, rec->profile, rec->csr,
-                                       d->now - (int64_t)d->retry_window_s, &j->cert);
-    if (err == ESTOC_E_NOT_FOUND) {
-        return false;
-    }
-    if (err) {
-        store_failed(d, j);
-        return true;
-    }
-    if (estoc_cert_parse(&cert, estoc_blob_slice(j->cert)) || cert.not_after <= d->now) {
-        estoc_blob_free(&j->cert);
-        return false;
-    }
-    note_cert(j, &cert);
-    j->again = true;
-    return true;
-}
-
-/* Build and sign one certificate, and what the store is to keep of it. */
-static estoc_err sign(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
-{
-    const estoc_cert *issuer = &d->issuer;
-    estoc_cert_plan plan = {.serial_len = 16,
-                            .issuer = issuer->subject,
-                            .subject = grant->subject,
-                            .spki = grant->spki,
-                            .not_before = d->now - BACKDATE_S,
-                            .not_after = d->now + (int64_t)j->profile->validity_s,
-                            .san = grant->san,
-                            .encrypt = j->profile->keygen,
-                            .usage = grant->usage,
-                            .purposes = grant->purposes,
-                            .extensions = estoc_slice_of(j->profile->contents.extensions,
-                                                         j->profile->contents.extensions_len),
-                            .authority_key_id = issuer->ski,
-                            .crl_url = d->crl_url};
-    /* never beyond the CA's own life: 167, 196 */
-    plan.not_before = plan.not_before > issuer->not_before ? plan.not_before : issuer->not_before;
-    plan.not_after = plan.not_after < issuer->not_after ? plan.not_after : issuer->not_after;
-    size_t room = 512 + ESTOC_SIG_MAX + issuer->subject.len + grant->subject.len + grant->spki.len +
-                  grant->san.len + issuer->ski.len + d->crl_url.len + plan.purposes.len +
-                  plan.extensions.len;
-    estoc_blob_free(&j->cert);
-    j->cert.ptr = malloc(room);
-    if (j->cert.ptr == NULL) {
-        return ESTOC_E_MEMORY;
-    }
-    estoc_err err = estoc_serial_random(plan.serial);
-    err = err ? err : estoc_cert_issue(&plan, d->key, (estoc_buf){j->cert.ptr, room}, &j->cert.len);
-    memcpy(rec->serial, plan.serial, plan.serial_len);
-    rec->serial_len = plan.serial_len;
-    rec->not_before = plan.not_before;
-    rec->not_after = plan.not_after;
-    rec->cert = estoc_blob_slice(j->cert);
-    return err;
-}
-
-static void issue(estoc_desk *d, estoc_job *j, const estoc_grant *grant, estoc_record *rec)
-{
-    estoc_err err = ESTOC_E_STATE;
-    for (int i = 0; i < SERIAL_TRY && err == ESTOC_E_STATE; i++) {
-        err = sign(d, j, grant, rec);
-        if (err == ESTOC_E_MEMORY) {
-            fail(j, err, SIGN_RETRY, "out of memory, try again later");
-            return;
-        }
-        if (err) {
-            estoc_log(ESTOC_LOG_ERROR, "ca", "event", "sign", "why", estoc_err_text(err), NULL);
-            fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
-            return;
-        }
-        err = estoc_store_put(d->store, rec);
-    }
-    if (err) {
-        store_failed(d, j);
-        return;
-    }
-    estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), j->serial, sizeof j->serial);
-}
-
-/* L2. @return whether there is a decision to issue, and nothing was issued after it yet */
-static bool approved(estoc_desk *d, estoc_job *j, const estoc_petition *p, const estoc_record *rec)
-{
-    estoc_approval approval;
-    estoc_cert cert;
-    if (!j->profile->manual) {
-        return true;
-    }
-    estoc_err err =
-        estoc_approval_consult(p, d->store, &d->pending, rec, d->now, &approval, &j->ruling);
-    j->pending = approval.id;
-    j->cert = approval.cert;
-    if (err == ESTOC_E_STORE || err == ESTOC_E_MEMORY) {
-        store_failed(d, j);
-    } else if (err) {
-        j->err = err;
-        j->retry_s = approval.retry_s;
-    } else if (j->cert.len > 0 && !estoc_cert_parse(&cert, estoc_blob_slice(j->cert))) {
-        note_cert(j, &cert);
-        j->again = true;
-    }
-    return !j->err && !j->again;
-}
-
-static void note_issued(estoc_desk *d, estoc_job *j, const estoc_record *rec)
-{
-    if (!j->err && j->pending != 0 &&
-        estoc_store_pending_issued(d->store, j->pending,
-                                   estoc_slice_of(rec->serial, rec->serial_len))) {
-        store_failed(d, j);
-    }
-}
-
-/* The key, and a certificate for it. */
-static void issue_made(estoc_desk *d, estoc_job *j, const estoc_grant *grant,
-                       const estoc_key_reader *reader, estoc_record *rec)
-{
-    estoc_blob spki;
-    estoc_grant whole = *grant;
-    estoc_err err = estoc_made_key(grant->make, grant->make_bits, reader, &d->keygen_signer, &spki,
-                                   &j->key, &j->key_format);
-    err = err ? err : estoc_sha256(estoc_blob_slice(spki), rec->key);
-    if (err) {
-        estoc_log(ESTOC_LOG_ERROR, "ca", "event", "keygen", "why", estoc_err_text(err), NULL);
-        fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot make a key now, try again later");
-    } else {
-        whole.spki = estoc_blob_slice(spki);
-        issue(d, j, &whole, rec);
-    }
-    estoc_blob_free(&spki);
-}
-
-static void supersede(estoc_desk *d, estoc_job *j, estoc_slice old)
-{
-    estoc_cert cert;
-    estoc_err err = estoc_cert_parse(&cert, old);
-    err = err ? err : estoc_store_revoke(d->store, cert.serial, ESTOC_CRL_SUPERSEDED, d->now);
-    if (err) {
-        store_failed(d, j);
-    } else {
-        estoc_hex(cert.serial, j->superseded, sizeof j->superseded);
-    }
-}
-
-/* X2: what was made for the same request before has not arrived, or it would not come again. */
-static void issue_key(estoc_desk *d, estoc_job *j, const estoc_grant *grant,
-                      const estoc_key_reader *reader, estoc_record *rec)
-{
-    estoc_blob old;
-    estoc_err err = estoc_store_by_csr(d->store, rec->identity, rec->profile, rec->csr,
-                                       d->now - (int64_t)d->retry_window_s, &old);
-    if (err && err != ESTOC_E_NOT_FOUND) {
-        store_failed(d, j);
-    } else {
-        issue_made(d, j, grant, reader, rec);
-    }
-    if (!j->err && old.len > 0) {
-        supersede(d, j, estoc_blob_slice(old));
-    }
-    estoc_blob_free(&old);
-}
-
-/* E5 */
-static void decide_key(estoc_desk *d, estoc_job *j, const estoc_petition *p,
-                       const estoc_grant *grant, estoc_record *rec)
-{
-    estoc_key_reader reader;
-    const estoc_key_search search = {.wish = &grant->wish,
-                                     .signer = &d->keygen_signer,
-                                     .keys = d->decrypt_keys,
-                                     .client = p->client,
-                                     .store = d->store,
-                                     .identity = rec->identity,
-                                     .now = d->now};
-    estoc_err err = estoc_key_reader_find(&search, &reader, &j->ruling);
-    if (err == ESTOC_E_KEY) {
-        j->err = err;
-    } else if (err) {
-        store_failed(d, j);
-    } else if (approved(d, j, p, rec)) {
-        issue_key(d, j, grant, &reader, rec);
-        note_issued(d, j, rec);
-    }
-    estoc_key_reader_free(&reader);
-}
-
-/* A request for a key is another than the same bytes to /sen, which must not find each other: its
- * digest is that of "skg" and the other. */
-static estoc_err request_digest(const estoc_job *j, uint8_t out[32])
-{
-    uint8_t text[3 + 32] = "skg";
-    estoc_err err = estoc_sha256(j->csr, text + 3);
-    if (estoc_op_makes_key(j->op)) {
-        return err ? err : estoc_sha256(estoc_slice_of(text, sizeof text), out);
-    }
-    memcpy(out, text + 3, 32);
-    return err;
-}
-
-static void decide_granted(estoc_desk *d, estoc_job *j, const estoc_petition *p,
-                           const estoc_grant *grant)
-{
-    estoc_record rec = {.profile = j->profile->name, .subject = j->subject, .issued_at = d->now};
-    estoc_err err = estoc_sha256(j->client_cert, rec.identity);
-    err = err ? err : request_digest(j, rec.csr);
-    err = err ? err : estoc_sha256(grant->spki, rec.key);
-    if (err) {
-        fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
-        return;
-    }
-    if (d->now < d->issuer.not_before || d->now >= d->issuer.not_after) { /* 197 */
-        fail(j, ESTOC_E_LATER, TIME_RETRY, "the CA's certificate is not valid now");
-        return;
-    }
-    if (d->broken || !begin(d)) {
-        store_failed(d, j);
-        return;
-    }
-    bool make = estoc_op_makes_key(j->op);
-    err = estoc_policy_recorded(p, d->store, make ? NULL : rec.key, j->subject, d->now, &j->own,
-                                &j->ruling);
-    if (err == ESTOC_E_FORBIDDEN) {
-        j->err = err;
-    } else if (err) {
-        store_failed(d, j);
-    } else if (make) {
-        decide_key(d, j, p, grant, &rec);
-    } else if (!find_again(d, j, &rec) && approved(d, j, p, &rec)) {
-        issue(d, j, grant, &rec);
-        note_issued(d, j, &rec);
-    }
-}
-
-static void decide(estoc_desk *d, estoc_job *j)
-{
-    estoc_cert client;
-    estoc_grant grant;
-    if (estoc_cert_parse(&client, j->client_cert)) {
-        j->err = ESTOC_E_FORBIDDEN;
-        j->ruling = (estoc_ruling){"X10", "your certificate cannot be read"};
-        return;
-    }
-    j->parsed = true;
-    estoc_name_text(client.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
-    estoc_name_text(client.issuer, (estoc_buf){(uint8_t *)j->issuer, sizeof j->issuer});
-    const estoc_petition p = {j->op, j->profile, &client, &d->issuer, j->csr, j->unique};
-    j->err = estoc_policy_grant(&p, &grant, &j->ruling);
-    if (!j->err && !estoc_slice_eq(grant.subject, client.subject) &&
-        estoc_policy_is_registrar(&p)) {
-        estoc_name_text(client.subject, (estoc_buf){(uint8_t *)j->registrar, sizeof j->registrar});
-    }
-    if (!j->err) {
-        estoc_name_text(grant.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
-        decide_granted(d, j, &p, &grant);
-    }
-}
-
-/* -------------------------------------------------------------------------------------- one batch */
-
-/* X9: a store that has failed is closed; what it may have kept in memory must not be built on. */
-static void drop_store(estoc_desk *d, estoc_job *batch)
-{
-    for (estoc_job *j = batch; j != NULL; j = j->next) {
-        if (!j->err || j->pending != 0) { /* neither issued nor kept */
-            j->pending = 0;
-            store_failed(d, j);
-        }
-    }
     if (d->store != NULL && d->in_transaction) {
         estoc_store_rollback(d->store);
     }
@@ -332,18 +81,195 @@ static void drop_store(estoc_desk *d, estoc_job *batch)
     d->store = NULL;
 }
 
-void estoc_desk_decide(estoc_desk *d, estoc_job *batch)
+/* ------------------------------------------------------------------- certificates of the last round */
+
+static bool note_issued(estoc_desk *d, estoc_job *j, bool kept)
 {
+    if (!kept) { /* it took us so long that another node has given up the intent */
+        estoc_job_fail(j, ESTOC_E_LATER, BUSY_RETRY, "cannot issue now, try again later");
+        return true;
+    }
+    return j->pending == 0 ||
+           !estoc_store_pending_issued(d->store, j->pending,
+                                       estoc_slice_of(j->rec.serial, j->rec.serial_len));
+}
+
+/* @return false: the store has failed */
+static bool commit_signed(estoc_desk *d)
+{
+    size_t i = 0;
+    size_t n = d->signed_.n;
+    estoc_signed *list = calloc(n > 0 ? n : 1, sizeof *list);
+    bool good = list != NULL;
+    for (estoc_job *j = d->signed_.first; good && j != NULL; j = j->next, i++) {
+        list[i].serial = estoc_slice_of(j->rec.serial, j->rec.serial_len);
+        list[i].cert = estoc_blob_slice(j->cert);
+    }
+    good = good && !estoc_store_issue(d->store, list, n);
+    i = 0;
+    for (estoc_job *j = d->signed_.first; good && j != NULL; j = j->next, i++) {
+        good = note_issued(d, j, list[i].kept);
+    }
+    free(list);
+    if (good && d->unsigned_) {
+        good = !estoc_store_void(d->store, d->node, d->run, INT64_MAX, NULL);
+        d->unsigned_ = !good;
+    }
+    return good;
+}
+
+/* ----------------------------------------------------------------------------- intents of this round */
+
+/* Whether another job before this one has the same key for another name: neither is in the store. */
+static bool key_taken(const estoc_jobs *planned, const estoc_job *j)
+{
+    for (const estoc_job *p = planned->first; p != NULL; p = p->next) {
+        if (memcmp(p->rec.key, j->rec.key, sizeof j->rec.key) == 0 &&
+            strcmp(p->subject, j->subject) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void decide(estoc_desk *d, estoc_job *j, estoc_question *q, estoc_jobs *planned,
+                   estoc_jobs *decided)
+{
+    q->key_used |= key_taken(planned, j);
+    bool go_on = !d->broken && estoc_job_decide(d, j, q);
+    if (go_on || d->broken) { /* then it fails with all others */
+        estoc_jobs_put(planned, j);
+    } else {
+        estoc_jobs_put(decided, j);
+    }
+}
+
+/* @return false: the store has failed */
+static bool decide_all(estoc_desk *d, estoc_jobs *asking, estoc_jobs *planned, estoc_jobs *decided)
+{
+    size_t n = asking->n;
+    size_t i = 0;
+    estoc_question *q = calloc(n > 0 ? n : 1, sizeof *q);
+    if (q == NULL) {
+        return false;
+    }
+    for (const estoc_job *j = asking->first; j != NULL; j = j->next, i++) {
+        estoc_job_question(d, j, &q[i]);
+    }
+    bool good = !estoc_store_ask(d->store, q, n);
+    for (i = 0; good && i < n; i++) {
+        decide(d, estoc_jobs_take(asking), &q[i], planned, decided);
+    }
+    for (i = 0; i < n; i++) {
+        estoc_question_free(&q[i]);
+    }
+    free(q);
+    return good && !d->broken;
+}
+
+/* It comes again in the next round: what stood in its way is a certificate by then, or given up. */
+static void stand_behind(estoc_desk *d, estoc_job *j, estoc_jobs *decided)
+{
+    estoc_blob_free(&j->cert);
+    estoc_blob_free(&j->key);
+    j->superseded[0] = '\0';
+    j->pending = 0;
+    if (++j->tries < TRIES) {
+        estoc_jobs_put(&d->waiting, j);
+        return;
+    }
+    estoc_job_fail(j, ESTOC_E_LATER, BUSY_RETRY, "this request is being served, ask again");
+    estoc_jobs_put(decided, j);
+}
+
+/* @return false: the store has failed */
+static bool intend_all(estoc_desk *d, estoc_jobs *planned, estoc_jobs *decided)
+{
+    estoc_jobs list = *planned;
+    estoc_job *j;
+    size_t i = 0;
+    bool stale = false;
+    estoc_intent *intents = calloc(list.n > 0 ? list.n : 1, sizeof *intents);
+    if (intents == NULL) {
+        return false;
+    }
+    for (j = list.first; j != NULL; j = j->next, i++) {
+        intents[i] = (estoc_intent){.rec = &j->rec,
+                                    .only = d->retry_window_s > 0,
+                                    .since = d->now - (int64_t)d->retry_window_s};
+    }
+    bool good = !estoc_store_intend(d->store, d->node, d->run, intents, list.n);
+    if (good) {
+        *planned = (estoc_jobs){NULL, NULL, 0};
+        for (i = 0; (j = estoc_jobs_take(&list)) != NULL; i++) {
+            if (intents[i].taken) {
+                estoc_jobs_put(planned, j);
+            } else {
+                stale |= j->tries > 0;
+                stand_behind(d, j, decided);
+            }
+        }
+    }
+    free(intents);
+    return good && (!stale || !estoc_store_void(d->store, NULL, NULL, d->now - STALE_S, NULL));
+}
+
+/* ---------------------------------------------------------------------------------------- the round */
+
+static void sign_all(estoc_desk *d, estoc_jobs *planned, estoc_jobs *answered)
+{
+    estoc_job *j;
+    while ((j = estoc_jobs_take(planned)) != NULL) {
+        estoc_job_sign(d, j);
+        if (j->err) {
+            d->unsigned_ = true;
+            estoc_jobs_put(answered, j);
+        } else {
+            estoc_jobs_put(&d->signed_, j);
+        }
+    }
+}
+
+/* Nothing of a round that failed was issued, nor kept for a person. */
+static void fail_all(estoc_desk *d, estoc_jobs *list, estoc_jobs *answered)
+{
+    estoc_job *j;
+    while ((j = estoc_jobs_take(list)) != NULL) {
+        if (!j->err || j->pending != 0) {
+            j->pending = 0;
+            estoc_job_store_failed(d, j);
+        }
+        estoc_jobs_put(answered, j);
+    }
+}
+
+void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered)
+{
+    estoc_jobs asking = d->waiting;
+    estoc_jobs planned = {NULL, NULL, 0};
+    estoc_jobs decided = {NULL, NULL, 0};
+    estoc_job *j;
     d->now = estoc_unix_s();
-    d->in_transaction = false;
-    d->broken = false;
-    for (estoc_job *j = batch; j != NULL; j = j->next) {
-        decide(d, j);
+    d->broken = d->in_transaction = false;
+    d->waiting = (estoc_jobs){NULL, NULL, 0};
+    while ((j = estoc_jobs_take(batch)) != NULL) {
+        estoc_jobs_put(estoc_job_prepare(d, j) ? &asking : answered, j);
     }
-    if (!d->broken && d->in_transaction) {
-        d->broken = estoc_store_commit(d->store) != ESTOC_OK;
+    if (asking.n == 0 && d->signed_.n == 0) {
+        return;
     }
-    if (d->broken) {
-        drop_store(d, batch);
+    bool good = begin(d) && commit_signed(d) && decide_all(d, &asking, &planned, &decided) &&
+                intend_all(d, &planned, &decided) && !estoc_store_commit(d->store);
+    if (good) {
+        move_all(&d->signed_, answered);
+        move_all(&decided, answered);
+        sign_all(d, &planned, answered);
+        return;
     }
+    drop_store(d);
+    fail_all(d, &d->signed_, answered);
+    fail_all(d, &asking, answered);
+    fail_all(d, &planned, answered);
+    fail_all(d, &d->waiting, answered);
+    fail_all(d, &decided, answered);
 }

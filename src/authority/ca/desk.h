@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the embedded CA decides: a batch of enrollments, one transaction. Used by one thread.
+ * Where the embedded CA decides, in rounds. Used by one thread. The order is that of X9: what is to be
+ * issued is committed as intents, then signed, then committed as certificates, and only then answered.
+ * A round commits the certificates of the round before together with its own intents: one fsync for
+ * both, and for as many enrollments as came meanwhile.
  */
 #ifndef ESTOC_DESK_H
 #define ESTOC_DESK_H
@@ -32,8 +35,23 @@ typedef struct estoc_job {
     char registrar[256]; /* who asks for the subject, if it is another */
     char serial[2 * ESTOC_SERIAL_MAX + 1];
     char superseded[2 * ESTOC_SERIAL_MAX + 1]; /* X2: revoked for this one */
-    uint8_t bytes[];                           /* what the slices and `peer` point to */
+    /* between the rounds */
+    estoc_petition petition;
+    estoc_cert client;
+    estoc_grant grant;
+    estoc_record
+        rec;         /* its `cert` is the TBSCertificate, which stands at the beginning of `cert` */
+    unsigned tries;  /* rounds in which somebody else's intent stood in the way */
+    uint8_t bytes[]; /* what the slices and `peer` point to */
 } estoc_job;
+
+typedef struct estoc_jobs {
+    estoc_job *first, *last;
+    size_t n;
+} estoc_jobs;
+void estoc_jobs_put(estoc_jobs *list, estoc_job *j);
+/** @return NULL: there is none */
+estoc_job *estoc_jobs_take(estoc_jobs *list);
 
 typedef struct estoc_desk {
     estoc_cert issuer; /* points into the CA's chain */
@@ -44,14 +62,39 @@ typedef struct estoc_desk {
     estoc_pending_rules pending;
     estoc_slice crl_url;
     const char *store_url;
+    const char *node;
+    int64_t policy; /* version of the profiles */
+    uint8_t run[ESTOC_RUN_LEN];
     estoc_store *store; /* NULL: failed, to be opened again */
-    /* of the batch in hand */
+    /* between the rounds */
+    estoc_jobs waiting; /* behind another's intent */
+    estoc_jobs signed_; /* to be committed */
+    bool unsigned_;     /* there are intents that came to nothing, to be given up */
+    /* of the round in hand */
     bool in_transaction, broken;
     int64_t now;
 } estoc_desk;
 
-/** Decide each job of a list and commit: a job without an error afterwards is durable. If the store
- *  fails, none of the batch is issued, and the store is opened again for the next one (X9).         */
-void estoc_desk_decide(estoc_desk *d, estoc_job *batch);
+/** Whether a round without new jobs has something to do. */
+bool estoc_desk_has_work(const estoc_desk *d);
+/** Take a round. Each job of `batch`, and of earlier ones, is put into `answered` in this round or in one
+ *  of the next: without an error it is durable then. If the store fails, none of the round is issued,
+ *  and the store is opened again for the next one.                                                 */
+void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered);
+
+/* --------------------------------------------------------------------------- decide.c: one job's part */
+
+void estoc_job_fail(estoc_job *j, estoc_err err, uint32_t retry_s, const char *text);
+/** The store is not to be trusted any more in this state: none of the round will count as issued. */
+void estoc_job_store_failed(estoc_desk *d, estoc_job *j);
+/** What needs no store: names, key, proof of possession. @return whether there is more to decide */
+bool estoc_job_prepare(const estoc_desk *d, estoc_job *j);
+/** What is to be asked about it. */
+void estoc_job_question(const estoc_desk *d, const estoc_job *j, estoc_question *q);
+/** The rest, with the answers. @return whether there is a TBSCertificate in its record, to be kept as an
+ *  intent                                                                                          */
+bool estoc_job_decide(estoc_desk *d, estoc_job *j, estoc_question *q);
+/** Sign what the intent says. */
+void estoc_job_sign(const estoc_desk *d, estoc_job *j);
 
 #endif

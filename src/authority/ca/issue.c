@@ -2,6 +2,8 @@
  *
  * Certificates as RFC 5280 profiles them: built, then signed where they stand.
  */
+#include <string.h>
+
 #include "ca.h"
 #include "text.h"
 
@@ -194,12 +196,9 @@ static void put_tbs(estoc_writer *w, const estoc_cert_plan *p, estoc_sig_kind si
     estoc_der_close(w, tbs);
 }
 
-estoc_err estoc_cert_issue(const estoc_cert_plan *p, const estoc_key *issuer_key, estoc_buf out,
-                           size_t *len)
+estoc_err estoc_cert_tbs(const estoc_cert_plan *p, estoc_sig_kind sig, estoc_buf out, size_t *len)
 {
     uint8_t digest[32];
-    uint8_t sig[ESTOC_SIG_MAX];
-    size_t sig_len = 0;
     *len = 0;
     if (p->serial_len == 0 || p->serial_len > sizeof p->serial || (p->serial[0] & 0x80) != 0 ||
         p->not_after < p->not_before || (p->ca && p->server) ||
@@ -210,22 +209,41 @@ estoc_err estoc_cert_issue(const estoc_cert_plan *p, const estoc_key *issuer_key
     if (err) {
         return err;
     }
-    estoc_sig_kind kind = estoc_key_sig(issuer_key);
     estoc_writer w = estoc_writer_of(out);
-    size_t outer = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
-    put_tbs(&w, p, kind, estoc_slice_of(digest, KEY_ID_LEN));
-    if (w.err) {
-        return w.err;
+    put_tbs(&w, p, sig, estoc_slice_of(digest, KEY_ID_LEN));
+    return estoc_writer_end(&w, len);
+}
+
+#define FRAME_LEN 2 /* bytes that stand in front of what is in an open SEQUENCE */
+
+estoc_err estoc_cert_sign(const estoc_key *issuer_key, size_t tbs_len, estoc_buf io, size_t *len)
+{
+    uint8_t sig[ESTOC_SIG_MAX];
+    size_t sig_len = 0;
+    *len = 0;
+    if (tbs_len > io.cap || io.cap - tbs_len < FRAME_LEN) {
+        return ESTOC_E_SPACE;
     }
-    err = estoc_key_sign(issuer_key, estoc_slice_of(out.ptr + outer, w.len - outer),
-                         (estoc_buf){sig, sizeof sig}, &sig_len);
+    estoc_err err = estoc_key_sign(issuer_key, estoc_slice_of(io.ptr, tbs_len),
+                                   (estoc_buf){sig, sizeof sig}, &sig_len);
     if (err) {
         return err;
     }
-    estoc_sig_alg_put(&w, kind);
+    memmove(io.ptr + FRAME_LEN, io.ptr, tbs_len);
+    estoc_writer w = estoc_writer_of(io);
+    size_t outer = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+    w.len = outer + tbs_len;
+    estoc_sig_alg_put(&w, estoc_key_sig(issuer_key));
     estoc_der_put_bits(&w, estoc_slice_of(sig, sig_len));
     estoc_der_close(&w, outer);
     return estoc_writer_end(&w, len);
+}
+
+estoc_err estoc_cert_issue(const estoc_cert_plan *plan, const estoc_key *issuer_key, estoc_buf out,
+                           size_t *len)
+{
+    estoc_err err = estoc_cert_tbs(plan, estoc_key_sig(issuer_key), out, len);
+    return err ? err : estoc_cert_sign(issuer_key, *len, out, len);
 }
 
 estoc_err estoc_serial_random(uint8_t serial[16])

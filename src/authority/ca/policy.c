@@ -151,33 +151,19 @@ estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant *grant, estoc_
 
 /* The client's certificate as we have issued it: all that was signed, not just its number. The
  * signature itself may be written in another way that verifies, too. */
-static estoc_err find_own(const estoc_cert *client, estoc_store *store, bool *own, bool *revoked)
+static bool is_own(const estoc_cert *client, const estoc_question *q)
 {
-    estoc_record rec;
-    estoc_blob der;
-    *own = false;
-    *revoked = false;
-    estoc_err err = estoc_store_by_serial(store, client->serial, &rec, &der);
-    if (!err) {
-        estoc_cert issued;
-        *own = !estoc_cert_parse(&issued, estoc_blob_slice(der)) &&
-               estoc_slice_eq(issued.tbs, client->tbs);
-        *revoked = *own && rec.revoked_at != 0;
-        estoc_blob_free(&der);
-    }
-    return err == ESTOC_E_NOT_FOUND ? ESTOC_OK : err;
+    estoc_cert issued;
+    return q->own_found && !estoc_cert_parse(&issued, estoc_blob_slice(q->own)) &&
+           estoc_slice_eq(issued.tbs, client->tbs);
 }
 
-estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store, const uint8_t key[32],
-                                const char *subject, int64_t now, bool *own, estoc_ruling *why)
+estoc_err estoc_policy_recorded(const estoc_petition *p, const estoc_question *q, bool *own,
+                                estoc_ruling *why)
 {
-    bool revoked, used;
     *why = (estoc_ruling){"", ""};
-    estoc_err err = find_own(p->client, store, own, &revoked);
-    if (err) {
-        return err;
-    }
-    if (revoked) {
+    *own = is_own(p->client, q);
+    if (*own && q->own_revoked_at != 0) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "171", "your certificate is revoked");
     }
     if (p->op == ESTOC_OP_SREN && !*own) {
@@ -185,21 +171,18 @@ estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store, con
                                    "your certificate is not from this CA; enroll with /sen");
     }
     int64_t end = p->client->not_after + (p->op == ESTOC_OP_SREN ? p->profile->grace_s : 0);
-    if (*own && (now > end || now < p->client->not_before)) {
+    if (*own && (q->now > end || q->now < p->client->not_before)) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
                                    "your certificate is not valid now");
     }
-    if (key == NULL) {
+    if (q->key == NULL || !q->key_used) {
         return ESTOC_OK;
     }
     uint8_t held[32];
-    err = estoc_sha256(p->client->spki.der, held);
-    if (!err && *own && memcmp(held, key, sizeof held) == 0) {
+    estoc_err err = estoc_sha256(p->client->spki.der, held);
+    if (!err && *own && memcmp(held, q->key, sizeof held) == 0) {
         return ESTOC_OK; /* its own, whatever name it had when it was certified first */
     }
-    err = err ? err : estoc_store_key_used(store, key, subject, now, &used);
-    if (!err && used) {
-        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is another device's");
-    }
-    return err;
+    return err ? estoc_policy_refuse(why, err, "207", "the key could not be looked up")
+               : estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "207", "the key is another device's");
 }

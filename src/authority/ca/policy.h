@@ -67,12 +67,10 @@ ESTOC_MUST_USE estoc_err estoc_policy_grant(const estoc_petition *p, estoc_grant
 
 /** The rules about what has been issued before: /sren only with a certificate of ours, none with a
  *  revoked one, no key that is another's (a key it has a certificate of ours for is its own).
- *  @param[in]  key      SHA-256 of the key's SubjectPublicKeyInfo; NULL for a key to be made
- *  @param[in]  subject  as the store keeps it
- *  @param[out] own      the client's certificate is one of ours
- *  @return 0; ESTOC_E_FORBIDDEN with `why` filled; ESTOC_E_STORE; ESTOC_E_MEMORY                    */
-ESTOC_MUST_USE estoc_err estoc_policy_recorded(const estoc_petition *p, estoc_store *store,
-                                               const uint8_t key[32], const char *subject,
-                                               int64_t now, bool *own, estoc_ruling *why);
+ *  @param[in]  q    with the store's answers
+ *  @param[out] own  the client's certificate is one of ours
+ *  @return 0; ESTOC_E_FORBIDDEN with `why` filled; ESTOC_E_CRYPTO                                   */
+ESTOC_MUST_USE estoc_err estoc_policy_recorded(const estoc_petition *p, const estoc_question *q,
+                                               bool *own, estoc_ruling *why);
 
 #endif

@@ -24,7 +24,7 @@ struct set {
 struct estoc_revoked {
     const char *store_url;
     estoc_store *store; /* the thread's own, once it runs; NULL: failed, to be opened again */
-    uint64_t counted;   /* what the set was made of */
+    int64_t revision;   /* what the set was made of */
     pthread_t thread;
     atomic_size_t n; /* of the set: most often none, and then nobody needs the lock */
     /* shared, under the lock, which nobody holds for long */
@@ -76,33 +76,54 @@ static bool add(void *ctx, const estoc_record *rec)
         set->at = at;
         set->cap = cap;
     }
-    set->n += digest_of(rec->cert, set->at[set->n]); /* what cannot be read, cannot be shown */
+    /* an intent may have been signed; what cannot be read, cannot be shown */
+    set->n += rec->state == ESTOC_RECORD_ISSUED
+                  ? digest_of(rec->cert, set->at[set->n])
+                  : estoc_sha256(rec->cert, set->at[set->n]) == ESTOC_OK;
     return true;
 }
 
-/* Read all, if there are others than before. */
+/* A copy with what has come since. */
+static estoc_err grow(const struct set *from, estoc_revoked *r, struct set *to)
+{
+    *to = (struct set){.cap = from->n + 64};
+    to->at = malloc(to->cap * DIGEST_LEN);
+    if (to->at == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    if (from->n > 0) {
+        memcpy(to->at, from->at, from->n * DIGEST_LEN);
+    }
+    to->n = from->n;
+    estoc_err err = estoc_store_each_revoked(r->store, r->revision, add, to);
+    err = err ? err : to->full ? ESTOC_E_MEMORY : ESTOC_OK;
+    if (err) {
+        free(to->at);
+    } else {
+        qsort(to->at, to->n, DIGEST_LEN, compare);
+    }
+    return err;
+}
+
+/* What was revoked since the last time. Only this thread writes the set, and so may read it. */
 static estoc_err refresh(estoc_revoked *r)
 {
-    uint64_t n = 0;
-    struct set set = {NULL, 0, 0, false};
-    estoc_err err = estoc_store_revoked_count(r->store, &n);
-    if (err || n == r->counted) {
+    int64_t revision = 0;
+    struct set set;
+    estoc_err err = estoc_store_revision(r->store, &revision);
+    if (err || revision == r->revision) {
         return err;
     }
-    err = estoc_store_each_revoked(r->store, add, &set);
-    if (err || set.full) {
-        free(set.at);
-        return err ? err : ESTOC_E_MEMORY;
-    }
-    if (set.n > 0) {
-        qsort(set.at, set.n, DIGEST_LEN, compare);
+    err = grow(&r->set, r, &set);
+    if (err) {
+        return err;
     }
     pthread_mutex_lock(&r->lock);
     struct set old = r->set;
     r->set = set;
     pthread_mutex_unlock(&r->lock);
     atomic_store(&r->n, set.n);
-    r->counted = n;
+    r->revision = revision;
     free(old.at);
     return ESTOC_OK;
 }

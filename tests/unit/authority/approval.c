@@ -55,7 +55,11 @@ static int without_store(void **state)
 /* The n-th request of the i-th identity, at a time. */
 static estoc_record record(uint8_t i, uint8_t n)
 {
-    return (estoc_record){.profile = "", .subject = "CN=dev", .identity = {i}, .csr = {n}};
+    return (estoc_record){.state = ESTOC_RECORD_ISSUED,
+                          .profile = "",
+                          .subject = "CN=dev",
+                          .identity = {i},
+                          .csr = {n}};
 }
 
 static estoc_err consult_as(estoc_op op, uint8_t i, uint8_t n, int64_t now, estoc_approval *out)

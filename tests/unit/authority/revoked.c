@@ -37,6 +37,7 @@ static int tear_down(void **state)
 static void put(estoc_slice serial, estoc_slice der)
 {
     estoc_record rec = {.serial_len = serial.len,
+                        .state = ESTOC_RECORD_ISSUED,
                         .profile = "",
                         .subject = "CN=dev",
                         .not_after = 5000,
@@ -181,7 +182,7 @@ static void store_fails(void **state)
     revoke_at(0);
     estoc_revoked *r = opened();
     assert_int_equal(sqlite3_open(in_folder("ca.db"), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "ALTER TABLE cert RENAME TO gone", NULL, NULL, NULL),
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE counter RENAME TO gone", NULL, NULL, NULL),
                      SQLITE_OK);
     for (int n = 0; n < 1000 && ftell(log) == 0; n++) {
         usleep(10000);
@@ -190,7 +191,7 @@ static void store_fails(void **state)
     assert_true(ftell(log) > 0);
     assert_true(estoc_revoked_has(r, devices[0].cert.der));
     assert_false(estoc_revoked_has(r, devices[1].cert.der));
-    assert_int_equal(sqlite3_exec(db, "ALTER TABLE gone RENAME TO cert", NULL, NULL, NULL),
+    assert_int_equal(sqlite3_exec(db, "ALTER TABLE gone RENAME TO counter", NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);
     revoke_at(1);

@@ -300,6 +300,7 @@ static void put(estoc_store *s, const char *subject, const char *profile, uint8_
                 int64_t not_after, int64_t revoked_at, estoc_slice cert)
 {
     estoc_record rec = {.serial = {first, 0xbc, 0x0d},
+                        .state = ESTOC_RECORD_ISSUED,
                         .serial_len = 3,
                         .profile = profile,
                         .subject = subject,

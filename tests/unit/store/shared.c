@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "folder.h"
+
+static void crls(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_crl_record crl;
+    estoc_blob der;
+    int64_t n[3];
+    assert_int_equal(estoc_store_crl_newest(s, &crl, &der), ESTOC_E_NOT_FOUND);
+    assert_null(der.ptr);
+    assert_int_equal(estoc_store_crl_number(s, 1000, &n[0]), ESTOC_OK);
+    assert_int_equal(estoc_store_crl_number(s, 1000, &n[1]), ESTOC_OK);
+    assert_int_equal(estoc_store_crl_number(s, 10, &n[2]), ESTOC_OK); /* the clock went back */
+    assert_true(n[0] >= 1000 && n[1] > n[0] && n[2] > n[1]);
+    for (uint8_t i = 0; i < 3; i++) {
+        const estoc_crl_record put = {.number = n[i],
+                                      .this_update = i,
+                                      .next_update = 10 + i,
+                                      .revision = 20 + i,
+                                      .der = estoc_slice_of(&i, 1)};
+        assert_int_equal(estoc_store_crl_put(s, &put), ESTOC_OK);
+    }
+    assert_int_equal(estoc_store_crl_newest(s, &crl, &der), ESTOC_OK);
+    assert_int_equal(crl.number, n[2]);
+    assert_int_equal(crl.this_update, 2);
+    assert_int_equal(crl.next_update, 12);
+    assert_int_equal(crl.revision, 22);
+    assert_int_equal(der.len, 1);
+    assert_int_equal(der.ptr[0], 2);
+    assert_ptr_equal(crl.der.ptr, der.ptr);
+    estoc_blob_free(&der);
+    estoc_store_close(s);
+}
+
+struct seen {
+    char text[64];
+    int64_t last;
+};
+
+static bool see_line(void *ctx, const estoc_audit_line *l)
+{
+    struct seen *seen = ctx;
+    strcat(seen->text, l->text);
+    assert_int_equal(l->hash[0], l->seq);
+    seen->last = l->seq;
+    return strcmp(l->text, "stop") != 0;
+}
+
+static void audit(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    uint8_t hash[32];
+    int64_t seq = 9;
+    estoc_audit_line lines[3] = {{1, {1}, "a"}, {2, {2}, "b"}, {3, {3}, "c"}};
+    assert_int_equal(estoc_store_audit_head(s, "n1", &seq, hash), ESTOC_OK);
+    assert_int_equal(seq, 0);
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    assert_int_equal(estoc_store_audit_head(s, "n1", &seq, hash), ESTOC_OK);
+    assert_int_equal(seq, 0);
+    assert_int_equal(estoc_store_audit_add(s, "n1", lines, 2), ESTOC_OK);
+    assert_int_equal(estoc_store_audit_add(s, "n1", lines + 2, 1), ESTOC_OK);
+    assert_int_equal(estoc_store_audit_add(s, "n1", NULL, 0), ESTOC_OK);
+    assert_int_equal(estoc_store_commit(s), ESTOC_OK);
+    assert_int_equal(estoc_store_audit_head(s, "n1", &seq, hash), ESTOC_OK);
+    assert_int_equal(seq, 3);
+    assert_int_equal(hash[0], 3);
+    assert_int_equal(estoc_store_audit_head(s, "n2", &seq, hash), ESTOC_OK);
+    assert_int_equal(seq, 0); /* a chain for each node */
+    struct seen seen = {.last = 0};
+    assert_int_equal(estoc_store_audit_each(s, "n1", 1, see_line, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "bc");
+    assert_int_equal(estoc_store_audit_trim(s, "n1", 2), ESTOC_OK);
+    assert_int_equal(estoc_store_audit_each(s, "n1", 0, see_line, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "bcc");
+    assert_int_equal(estoc_store_audit_each(s, "n2", 0, see_line, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "bcc");
+    estoc_store_close(s);
+}
+
+static void audit_many(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_audit_line lines[150];
+    struct seen seen = {.last = 0};
+    for (uint8_t i = 0; i < 150; i++) {
+        lines[i] = (estoc_audit_line){i + 1, {(uint8_t)(i + 1)}, ""};
+    }
+    assert_int_equal(estoc_store_audit_add(s, "n", lines, 150), ESTOC_OK);
+    assert_int_equal(estoc_store_audit_each(s, "n", 0, see_line, &seen), ESTOC_OK);
+    assert_int_equal(seen.last, 150);
+    estoc_store_close(s);
+}
+
+static void secrets(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    estoc_store *other = open_store();
+    uint8_t a[32] = {1};
+    uint8_t b[32] = {2};
+    uint8_t c[32] = {3};
+    assert_int_equal(estoc_store_secret(s, "cookie", a), ESTOC_OK);
+    assert_int_equal(a[0], 1);
+    assert_int_equal(estoc_store_secret(other, "cookie", b), ESTOC_OK);
+    assert_int_equal(b[0], 1);
+    assert_int_equal(estoc_store_secret(other, "another", c), ESTOC_OK);
+    assert_int_equal(c[0], 3);
+    estoc_store_close(other);
+    estoc_store_close(s);
+}
+
+static bool see_session(void *ctx, const estoc_kept_session *k)
+{
+    struct seen *seen = ctx;
+    char one[] = {(char)k->id[0], '\0'};
+    strcat(seen->text, one);
+    assert_int_equal(k->bytes.len, 2);
+    assert_true(k->until >= 100);
+    return one[0] != 'y';
+}
+
+static void sessions(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    const uint8_t run[2][ESTOC_RUN_LEN] = {{1}, {2}};
+    const estoc_slice bytes = estoc_slice_of("ab", 2);
+    const estoc_kept_session ours[] = {{0, {'a'}, 100, bytes}, {0, {'b'}, 200, bytes}};
+    const estoc_kept_session theirs[] = {
+        {0, {'x'}, 100, bytes}, {0, {'y'}, 200, bytes}, {0, {'z'}, 200, bytes}};
+    struct seen seen = {.last = 0};
+    int64_t seq = 0;
+    assert_int_equal(estoc_store_sessions_put(s, "n1", run[0], ours, 2), ESTOC_OK);
+    assert_int_equal(estoc_store_sessions_put(s, "n2", run[1], theirs, 3), ESTOC_OK);
+    assert_int_equal(estoc_store_sessions_put(s, "n2", run[1], NULL, 0), ESTOC_OK);
+    assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 99, see_session, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "xy"); /* stopped */
+    assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 99, see_session, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "xyz");
+    assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 99, see_session, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "xyz");
+    seq = 0;
+    assert_int_equal(estoc_store_sessions_each(s, run[1], &seq, 100, see_session, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "xyzb"); /* what is not over */
+    assert_int_equal(estoc_store_sessions_expire(s, 100), ESTOC_OK);
+    seq = 0;
+    assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 0, see_session, &seen), ESTOC_OK);
+    assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 0, see_session, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "xyzbyz");
+    estoc_store_close(s);
+}
+
+/* ------------------------------------------------------------------------------------------ a copy */
+
+static void fill(estoc_store *s)
+{
+    static const uint8_t der[] = {0x30, 0x00};
+    const uint8_t run[ESTOC_RUN_LEN] = {7};
+    const uint8_t digest[32] = {5};
+    const estoc_audit_line line = {1, {1}, "x"};
+    const estoc_crl_record crl = {5, 1, 2, 3, estoc_slice_of(der, 2)};
+    estoc_record rec = {.serial = {0x4a, 1},
+                        .serial_len = 2,
+                        .state = ESTOC_RECORD_ISSUED,
+                        .profile = "p",
+                        .subject = "CN=a",
+                        .identity = {1},
+                        .csr = {2},
+                        .key = {3},
+                        .issued_at = 1,
+                        .not_after = 9,
+                        .cert = estoc_slice_of(der, 2)};
+    estoc_record open = rec;
+    estoc_intent in = {.rec = &open, .only = true};
+    open.serial[1] = 2;
+    open.csr[0] = 9;
+    int64_t n;
+    uint8_t hash[32], key[32] = {0};
+    const estoc_pending p = {.identity = {1},
+                             .csr = {2},
+                             .profile = "p",
+                             .op = "sen",
+                             .subject = "CN=b",
+                             .asked_at = 3,
+                             .client = estoc_slice_of(der, 2),
+                             .request = estoc_slice_of(der, 1)};
+    assert_int_equal(estoc_store_put(s, &rec), 0);
+    assert_int_equal(estoc_store_intend(s, "n", run, &in, 1), 0);
+    assert_int_equal(estoc_store_revoke(s, estoc_slice_of(rec.serial, 2), ESTOC_CRL_SUPERSEDED, 8),
+                     0);
+    assert_int_equal(estoc_store_pend(s, &p, &n), 0);
+    assert_int_equal(estoc_store_policy_publish(s, digest, "t", 1, &n), 0);
+    assert_int_equal(estoc_store_crl_number(s, 5, &n), 0);
+    assert_int_equal(estoc_store_crl_put(s, &crl), 0);
+    assert_int_equal(estoc_store_begin(s), 0);
+    assert_int_equal(estoc_store_audit_head(s, "n", &n, hash), 0);
+    assert_int_equal(estoc_store_audit_add(s, "n", &line, 1), 0);
+    assert_int_equal(estoc_store_commit(s), 0);
+    assert_int_equal(estoc_store_secret(s, "cookie", key), 0);
+}
+
+static void check_copy(estoc_store *s)
+{
+    estoc_record rec;
+    estoc_blob cert;
+    estoc_crl_record crl;
+    int64_t n = 0;
+    uint64_t count = 0;
+    uint8_t hash[32];
+    uint8_t key[32] = {4};
+    assert_int_equal(estoc_store_by_serial(s, estoc_slice_of("\x4a\x01", 2), &rec, &cert), 0);
+    assert_int_equal(rec.revoked_at, 8);
+    assert_int_equal(rec.reason, ESTOC_CRL_SUPERSEDED);
+    assert_string_equal(rec.profile, "p");
+    assert_string_equal(rec.subject, "CN=a");
+    assert_int_equal(cert.len, 2);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_by_serial(s, estoc_slice_of("\x4a\x02", 2), &rec, &cert), 0);
+    assert_int_equal(rec.state, ESTOC_RECORD_INTENT);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_revision(s, &n), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(estoc_store_pending_count(s, NULL, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(estoc_store_policy_published(s, &n, &cert), 0);
+    assert_memory_equal(cert.ptr, "t", 1);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_crl_newest(s, &crl, &cert), 0);
+    assert_int_equal(crl.number, 5);
+    estoc_blob_free(&cert);
+    assert_int_equal(estoc_store_audit_head(s, "n", &n, hash), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(estoc_store_secret(s, "cookie", key), 0);
+    assert_int_equal(key[0], 4); /* secrets are not copied */
+}
+
+static void copy(void **state)
+{
+    (void)state;
+    char second[160];
+    estoc_store *to;
+    estoc_why why = {""};
+    estoc_store *from = open_store();
+    fill(from);
+    snprintf(second, sizeof second, "sqlite:%s-copy", path);
+    assert_int_equal(estoc_store_open(second, &to, &why), 0);
+    assert_int_equal(estoc_store_begin_snapshot(from), 0);
+    assert_int_equal(estoc_store_begin(to), 0);
+    assert_int_equal(estoc_store_copy(from, to, NULL, NULL), 0);
+    assert_int_equal(estoc_store_commit(to), 0);
+    estoc_store_rollback(from);
+    check_copy(to);
+    assert_int_equal(estoc_store_copy(from, to, NULL, NULL), ESTOC_E_STATE); /* not empty */
+    /* what comes after has numbers of its own */
+    const estoc_pending p = {
+        .identity = {1}, .csr = {3}, .profile = "p", .op = "sen", .subject = "CN=b"};
+    int64_t n = 0;
+    assert_int_equal(estoc_store_pend(to, &p, &n), 0);
+    assert_int_equal(n, 2);
+    estoc_store_close(to);
+    estoc_store_close(from);
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(second, sizeof second, "%s-copy%s", path, ends[i]);
+        unlink(second);
+    }
+}
+
+static void claims(void **state)
+{
+    (void)state;
+    estoc_store_claim first, second;
+    char lock[128];
+    estoc_why why = {""};
+    assert_int_equal(estoc_store_claim_url(url, &first, &why), 0);
+    assert_int_equal(estoc_store_claim_url(url, &second, &why), ESTOC_E_BUSY);
+    assert_non_null(strstr(why.text, "another estocd"));
+    estoc_store_unclaim(&second);
+    estoc_store_unclaim(&first);
+    assert_int_equal(estoc_store_claim_url(url, &second, &why), 0);
+    estoc_store_unclaim(&second);
+    assert_int_equal(estoc_store_claim_url("sqlite:/nonexistent/x", &first, &why), ESTOC_E_STORE);
+    assert_int_equal(estoc_store_claim_url("postgresql://h/d", &first, &why), 0);
+    assert_int_equal(first.fd, -1);
+    snprintf(lock, sizeof lock, "%s-lock", path);
+    assert_int_equal(unlink(lock), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER("5280 5.2.3 numbers of CRLs never go back", crls),
+        IN_FOLDER("a chain of lines for each node", audit),
+        IN_FOLDER("many lines at once", audit_many),
+        IN_FOLDER("D8 a secret that nodes share", secrets),
+        IN_FOLDER("D8 sessions that nodes share", sessions),
+        IN_FOLDER("286 a copy of all but secrets", copy),
+        IN_FOLDER("284 one server on a store", claims),
+    };
+    return cmocka_run_group_tests_name("store/shared", tests, NULL, NULL);
+}
