@@ -91,7 +91,7 @@ int run_wait(pid_t pid, int timeout_ms);
 void run_as(output *o, const fixture *f, const char *name, const char *command, const char *uri,
             ...) __attribute__((sentinel));
 
-/** How many certificates `estocd list` shows. */
+/** How many certificates `estocd list` shows, without what was never signed. */
 unsigned issued(const fixture *f);
 /** A usable pair: key and certificate belong together, the key is its owner's alone, and the
  *  certificate leads to the anchor kept with them.                                                */

@@ -43,7 +43,7 @@ static void move_all(estoc_jobs *from, estoc_jobs *to)
 
 bool estoc_desk_has_work(const estoc_desk *d)
 {
-    return d->waiting.n > 0 || d->signed_.n > 0;
+    return d->waiting.n > 0 || d->signed_.n > 0 || (d->unsigned_ && d->store != NULL);
 }
 
 /* ---------------------------------------------------------------------------------- the transaction */
@@ -255,7 +255,7 @@ void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered)
     while ((j = estoc_jobs_take(batch)) != NULL) {
         estoc_jobs_put(estoc_job_prepare(d, j) ? &asking : answered, j);
     }
-    if (asking.n == 0 && d->signed_.n == 0) {
+    if (asking.n == 0 && d->signed_.n == 0 && !d->unsigned_) {
         return;
     }
     bool good = begin(d) && commit_signed(d) && decide_all(d, &asking, &planned, &decided) &&
