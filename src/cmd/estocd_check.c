@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "access.h"
 #include "args.h"
 #include "conf_value.h"
 #include "credential.h"
@@ -149,6 +150,20 @@ static void check_client_crls(struct check *c)
     }
 }
 
+/* The files that say who may use a profile. */
+static void check_access(struct check *c)
+{
+    for (size_t i = 0; i < c->conf.profiles_n; i++) {
+        estoc_why why = {""};
+        estoc_access *access;
+        estoc_err err = estoc_access_load(&c->conf.profiles[i], &c->anchors, &access, &why);
+        if (err) {
+            fault(c, "%s", said(&why, err));
+        }
+        estoc_access_free(access);
+    }
+}
+
 /* K1: after /crts a device checks the server against what it got. */
 static void check_server_by_ca(const struct check *c)
 {
@@ -288,6 +303,7 @@ static int check(const char *dir)
     check_more_certs(&c, c.conf.denied, &denied);
     check_more_certs(&c, c.conf.rollover, &rollover);
     check_client_crls(&c);
+    check_access(&c);
     check_server_by_ca(&c);
     check_dtls(&c);
     check_decrypt_keys(&c);

@@ -134,6 +134,7 @@ void estoc_dtls_free(estoc_dtls *d)
     }
     SSL_free(d->ssl);
     estoc_blob_free(&d->cert);
+    estoc_blob_free(&d->trail);
     free(d);
 }
 

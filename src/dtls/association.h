@@ -67,6 +67,7 @@ struct estoc_dtls {
     size_t message_max; /* 0 before */
     unsigned early;     /* records of the next epoch taken in during the handshake */
     estoc_blob cert;    /* the peer's */
+    estoc_blob trail;   /* server: by which certificates it led to an anchor */
     int64_t good_until; /* the end of the first certificate in its chain to end; 0: not known */
     estoc_why why;
     /* during a call */
@@ -140,6 +141,11 @@ ESTOC_MUST_USE estoc_err estoc_dtls_trust(const estoc_dtls_credentials *id,
  *  @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO                                                       */
 ESTOC_MUST_USE estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c,
                                                   const estoc_dtls_credentials *id);
+#define ESTOC_TRAIL_MAX (10 * ESTOC_TRAIL_STEP) /* bytes */
+/** Note by which certificates the peer's has led to an anchor. */
+void estoc_dtls_note_trail(estoc_dtls *d, STACK_OF(X509) * chain);
+/** The same from a session that is resumed. @return false: it is none, or there is no memory */
+bool estoc_dtls_take_trail(estoc_dtls *d, estoc_slice steps);
 /** The peer of a resumed session, from the full handshake. @return false: it was not kept */
 bool estoc_dtls_take_peer(estoc_dtls *d);
 

@@ -152,6 +152,14 @@ bool estoc_dtls_resumed(const estoc_dtls *d);
 ESTOC_MUST_USE estoc_err estoc_dtls_session(const estoc_dtls *d, estoc_blob *out);
 /** Peer's leaf certificate, DER; empty before it is verified. Lives as long as the association. */
 estoc_slice estoc_dtls_peer_cert(const estoc_dtls *d);
+#define ESTOC_TRAIL_STEP 32 /* bytes */
+/** Server: by which certificates the peer's led to an anchor, itself first and the anchor last, a step
+ *  each; of a resumed session, in the handshake it began with. Empty: it led to none, or there was no
+ *  memory to note it. Lives as long as the association.                                            */
+estoc_slice estoc_dtls_peer_trail(const estoc_dtls *d);
+/** A certificate as such a step: by its subject and key. @return 0; ESTOC_E_CRYPTO */
+ESTOC_MUST_USE estoc_err estoc_dtls_trail_step(const estoc_cert *cert,
+                                               uint8_t out[ESTOC_TRAIL_STEP]);
 /** Client: check the server's chain again, against new anchors (K1; RFC 9148 section 9.1). */
 ESTOC_MUST_USE estoc_err estoc_dtls_recheck(const estoc_dtls *d, const estoc_blobs *anchors,
                                             estoc_why *why);

@@ -27,7 +27,8 @@ static int make_id(SSL *ssl, unsigned char *id, unsigned *len)
     return random.fill(random.ctx, id, ESTOC_SESSION_ID_LEN);
 }
 
-/* A full handshake is over. @return 0: the reference stays OpenSSL's */
+/* A full handshake is over: the session as OpenSSL writes it, then the trail. @return 0: the reference
+ * stays OpenSSL's */
 static int keep(SSL *ssl, SSL_SESSION *session)
 {
     const estoc_dtls *d = SSL_get_app_data(ssl);
@@ -38,13 +39,17 @@ static int keep(SSL *ssl, SSL_SESSION *session)
     int len = i2d_SSL_SESSION(session, NULL);
     int64_t now = estoc_unix_s();
     int64_t until = now + d->context->resume_s;
-    if (d->stranger || id_len != ESTOC_SESSION_ID_LEN || len <= 0 || len > ESTOC_SESSION_MAX) {
+    if (d->stranger || id_len != ESTOC_SESSION_ID_LEN || len <= 0 ||
+        len > ESTOC_SESSION_MAX - (int)d->trail.len) {
         return 0;
     }
     until = until < d->good_until ? until : d->good_until;
     (void)i2d_SSL_SESSION(session, &end);
-    (void)estoc_dtls_cache_put(d->context->sessions, id, estoc_slice_of(bytes, (size_t)len), now,
-                               until);
+    if (d->trail.len > 0) {
+        memcpy(end, d->trail.ptr, d->trail.len);
+    }
+    (void)estoc_dtls_cache_put(d->context->sessions, id,
+                               estoc_slice_of(bytes, (size_t)len + d->trail.len), now, until);
     estoc_wipe(bytes, sizeof bytes);
     return 0;
 }
@@ -70,7 +75,7 @@ static bool too_old(const estoc_dtls_context *c, const SSL_SESSION *session, int
  * OpenSSL compares the digest of the anchors. */
 static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *copy)
 {
-    const estoc_dtls *d = SSL_get_app_data(ssl);
+    estoc_dtls *d = SSL_get_app_data(ssl);
     uint8_t bytes[ESTOC_SESSION_MAX];
     const uint8_t *at = bytes;
     size_t len = 0;
@@ -83,8 +88,10 @@ static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *cop
     ERR_set_mark(); /* bytes of another node may be anything: that is no error of this handshake */
     SSL_SESSION *session = len > 0 ? d2i_SSL_SESSION(NULL, &at, (long)len) : NULL;
     ERR_pop_to_mark();
+    bool whole =
+        session != NULL && estoc_dtls_take_trail(d, estoc_slice_of(at, len - (size_t)(at - bytes)));
     estoc_wipe(bytes, len);
-    if (session != NULL && too_old(d->context, session, now)) {
+    if (session != NULL && (!whole || too_old(d->context, session, now))) {
         SSL_SESSION_free(session);
         return NULL;
     }

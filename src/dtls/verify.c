@@ -212,6 +212,9 @@ static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls 
                       "certificate is for another host");
     }
     d->good_until = chain_ends(store);
+    if (c->server) {
+        estoc_dtls_note_trail(d, X509_STORE_CTX_get0_chain(store));
+    }
     return 1;
 }
 
@@ -224,6 +227,7 @@ int estoc_dtls_verify(X509_STORE_CTX *store, void *arg)
     uint8_t *der;
     bool parsed = parse(leaf, &cert, &der);
     estoc_blob_free(&d->cert);
+    estoc_blob_free(&d->trail);
     int good;
     if (!parsed) {
         good = bad_key(store, d, leaf);

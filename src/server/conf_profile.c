@@ -6,6 +6,8 @@
 
 #include "conf_keys.h"
 #include "conf_value.h"
+#include "roster.h"
+#include "text.h"
 
 #define OID_MAX   64  /* bytes */
 #define VALUE_MAX 256 /* bytes of an extension's value */
@@ -35,6 +37,28 @@ static void wrong_word(estoc_conf_reading *r, const estoc_conf_key *k, estoc_sli
 static void no_room(estoc_conf_reading *r, const estoc_conf_key *k)
 {
     estoc_conf_fault(r, "%s: more than there is room for", k->name);
+}
+
+/* ---- who may use it ---- */
+
+void estoc_conf_take_patterns(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                              const char *value)
+{
+    const char *rest = value[0] != '\0' ? value : NULL;
+    estoc_slice pattern;
+    size_t len = strlen(value);
+    while (estoc_patterns_next(&rest, &pattern)) {
+        if (!estoc_subject_pattern_good(pattern)) {
+            wrong_word(r, k, pattern,
+                       "must be TYPE=PATTERN, such as CN=sensor-*, or several with + between");
+            return;
+        }
+    }
+    if (len >= sizeof((estoc_profile_conf *)0)->allow_subjects) {
+        no_room(r, k);
+        return;
+    }
+    memcpy(to, value, len + 1);
 }
 
 /* ---- usage ---- */

@@ -24,6 +24,9 @@ typedef struct estoc_profile_conf {
     uint8_t request[1024]; /* the attribute of `template` */
     size_t list_len, request_len;
     uint8_t attributes[2048]; /* both: what profile.attributes points into */
+    /* who may use it: files, and patterns with commas between; or "" */
+    char client_anchors[512], allow[512], deny[512];
+    char allow_subjects[512], deny_subjects[512];
 } estoc_profile_conf;
 
 typedef struct estoc_config {

@@ -44,16 +44,6 @@ static bool is(estoc_slice segment, const char *text)
     return estoc_slice_eq(segment, estoc_slice_str(text));
 }
 
-static const estoc_served *find_profile(const estoc_generation *g, estoc_slice label)
-{
-    for (size_t i = 0; i < g->served_n; i++) {
-        if (is(label, g->served[i].profile)) {
-            return &g->served[i];
-        }
-    }
-    return NULL;
-}
-
 /* What this server has for a profile. */
 static bool offers(const estoc_served *s, estoc_op op)
 {
@@ -83,7 +73,7 @@ static const estoc_resource *find_resource(const estoc_generation *g, const esto
     } else if (req->path_n != root + 1) {
         return NULL;
     }
-    *served = find_profile(g, label);
+    *served = estoc_generation_served(g, label);
     const estoc_resource *r = estoc_resource_named(req->path[req->path_n - 1]);
     return *served != NULL && r != NULL && offers(*served, r->op) ? r : NULL;
 }

@@ -99,9 +99,9 @@ static estoc_err make_etag(estoc_slice bytes, uint8_t etag[ESTOC_ETAG_LEN])
     return err;
 }
 
-static estoc_err serve_profile(estoc_generation *g, const estoc_profile *conf, estoc_why *why)
+static estoc_err serve_profile(estoc_generation *g, const estoc_profile_conf *conf, estoc_why *why)
 {
-    const char *profile = conf->name;
+    const char *profile = conf->profile.name;
     estoc_served *s = &g->served[g->served_n];
     const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
     estoc_slice list[CRTS_MAX];
@@ -118,7 +118,7 @@ static estoc_err serve_profile(estoc_generation *g, const estoc_profile *conf, e
         room += list[i].len;
     }
     s->profile = profile;
-    s->grace_s = conf->grace_s;
+    s->grace_s = conf->profile.grace_s;
     s->attributes = g->authority->ops->attributes(g->authority, profile);
     s->keygen = g->authority->ops->makes_keys(g->authority, profile);
     s->cert = n == 1 ? list[0] : (estoc_slice){NULL, 0};
@@ -127,10 +127,21 @@ static estoc_err serve_profile(estoc_generation *g, const estoc_profile *conf, e
         return ESTOC_E_MEMORY;
     }
     g->served_n++;
-    estoc_err err = estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
+    estoc_err err = estoc_access_load(conf, &g->anchors, &s->access, why);
+    err = err ? err : estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
     err = err ? err : make_etag(estoc_blob_slice(s->certs), s->certs_etag);
     err = err ? err : make_etag(s->cert, s->cert_etag);
     return err ? err : make_etag(s->attributes, s->attributes_etag);
+}
+
+const estoc_served *estoc_generation_served(const estoc_generation *g, estoc_slice profile)
+{
+    for (size_t i = 0; i < g->served_n; i++) {
+        if (estoc_slice_eq(profile, estoc_slice_str(g->served[i].profile))) {
+            return &g->served[i];
+        }
+    }
+    return NULL;
 }
 
 bool estoc_generation_signed(const estoc_generation *g, estoc_slice cert)
@@ -193,7 +204,7 @@ estoc_err estoc_generation_new(const estoc_config *conf, const estoc_common *com
     estoc_err err = load_credentials(g, why);
     err = err ? err : open_authority(g, why);
     for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
-        err = serve_profile(g, &g->conf.profiles[i].profile, why);
+        err = serve_profile(g, &g->conf.profiles[i], why);
     }
     err = err ? err : open_dtls(g, common, why);
     if (err) {
@@ -223,6 +234,7 @@ void estoc_generation_release(estoc_generation *g)
     }
     for (size_t i = 0; i < g->served_n; i++) {
         estoc_blob_free(&g->served[i].certs);
+        estoc_access_free(g->served[i].access);
     }
     estoc_key_free(g->ca_key);
     estoc_key_free(g->server_key);

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "access.h"
 #include "authority.h"
 #include "config.h"
 #include "dtls.h"
@@ -25,7 +26,8 @@ typedef struct estoc_served {
     /* of these three: digests of the bytes. E2 */
     uint8_t certs_etag[ESTOC_ETAG_LEN], cert_etag[ESTOC_ETAG_LEN];
     uint8_t attributes_etag[ESTOC_ETAG_LEN];
-    bool keygen; /* /skg and /skc */
+    bool keygen;          /* /skg and /skc */
+    estoc_access *access; /* who may use it; NULL: all who may connect */
     uint32_t grace_s;
 } estoc_served;
 
@@ -56,6 +58,8 @@ ESTOC_MUST_USE estoc_err estoc_generation_new(const estoc_config *conf, const es
 estoc_generation *estoc_generation_hold(estoc_generation *g);
 /** The last release finishes the authority's queue and frees everything. */
 void estoc_generation_release(estoc_generation *g);
+/** What a profile serves. @return NULL: there is none of this name */
+const estoc_served *estoc_generation_served(const estoc_generation *g, estoc_slice profile);
 /** Whether our CA has signed this certificate. */
 bool estoc_generation_signed(const estoc_generation *g, estoc_slice cert);
 

@@ -40,6 +40,23 @@ static bool revoked(const estoc_session *s)
            (s->serving != s->generation && estoc_dtls_server_denies(s->serving->dtls, cert));
 }
 
+/* Whether the path is for this client (D4). */
+static bool allowed(const estoc_session *s, const estoc_route *route, estoc_answer *refusal)
+{
+    estoc_cert client;
+    if (route->served == NULL || route->served->access == NULL) {
+        return true;
+    }
+    const char *why = "your certificate cannot be read";
+    if (!estoc_cert_parse(&client, estoc_dtls_peer_cert(s->dtls))) {
+        why = estoc_access_refusal(route->served->access, &client, estoc_dtls_peer_trail(s->dtls));
+    }
+    if (why != NULL) {
+        estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, why);
+    }
+    return why == NULL;
+}
+
 /* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). */
 static bool permit(const estoc_session *s, const estoc_request *req, estoc_route *route,
                    estoc_answer *refusal)
@@ -54,7 +71,7 @@ static bool permit(const estoc_session *s, const estoc_request *req, estoc_route
         return false;
     }
     return estoc_route_find(s->serving, req, route, refusal) &&
-           (!known || in_time(s, route, refusal));
+           (!known || (in_time(s, route, refusal) && allowed(s, route, refusal)));
 }
 
 /* 4.29 and 5.03 say when to come again, and not the same to all. RFC 8516 */

@@ -39,6 +39,16 @@ static size_t type_of(estoc_slice oid)
     return i;
 }
 
+estoc_slice estoc_name_type(estoc_slice name)
+{
+    for (size_t i = 0; i < TYPES; i++) {
+        if (estoc_slice_eq(name, estoc_slice_str(types[i].name))) {
+            return estoc_slice_of(types[i].oid, types[i].oid_len);
+        }
+    }
+    return estoc_slice_of(NULL, 0);
+}
+
 /* ---- as text ---- */
 
 /* Of a name that has been checked, the attribute of its next RDN. */
@@ -50,6 +60,22 @@ static estoc_slice take_rdn(estoc_reader *r, estoc_slice *oid)
     *oid = estoc_der_oid(&pair);
     estoc_der_next(&pair, &value);
     return value.value;
+}
+
+size_t estoc_name_find(estoc_slice name, estoc_slice type, estoc_slice *value)
+{
+    size_t n = 0;
+    estoc_reader outer = estoc_reader_of(name);
+    estoc_reader r = estoc_der_enter(&outer, ESTOC_DER_SEQUENCE);
+    *value = estoc_slice_of(NULL, 0);
+    while (!r.err && estoc_reader_left(&r) > 0) {
+        estoc_slice oid;
+        estoc_slice v = take_rdn(&r, &oid);
+        if (estoc_slice_eq(oid, type) && n++ == 0) {
+            *value = v;
+        }
+    }
+    return n;
 }
 
 static void put_text(estoc_writer *w, const char *s)
@@ -189,6 +215,16 @@ static void write_rdn(estoc_writer *w, size_t type, estoc_slice value)
     estoc_der_put(w, types[type].tag, value);
     estoc_der_close(w, pair);
     estoc_der_close(w, set);
+}
+
+void estoc_name_put(estoc_writer *w, estoc_slice type, estoc_slice value)
+{
+    size_t i = type_of(type);
+    if (i == TYPES) {
+        estoc_writer_fail(w, ESTOC_E_USAGE);
+        return;
+    }
+    write_rdn(w, i, value);
 }
 
 /* The n-th RDN of the text, counted from its beginning; how many there are in *total. */

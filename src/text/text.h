@@ -28,6 +28,22 @@ const char *estoc_name_text(estoc_slice name_der, estoc_buf out);
  *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_LIMIT; ESTOC_E_SPACE                                       */
 ESTOC_MUST_USE estoc_err estoc_name_build(const char *text, estoc_buf out, size_t *len);
 
+/** The OID's value bytes of an attribute type by one of the names above; empty: there is no such. */
+estoc_slice estoc_name_type(estoc_slice name);
+/** How many attributes of this type a Name has that estoc_name_check has passed.
+ *  @param[out] value  the first one's characters; empty if there is none                           */
+size_t estoc_name_find(estoc_slice name_der, estoc_slice type, estoc_slice *value);
+/** Put one RDN of a type that estoc_name_type gave. The value is taken as it is, as the kind of string
+ *  that the type has; whether it can be one, estoc_name_check tells.                               */
+void estoc_name_put(estoc_writer *w, estoc_slice type, estoc_slice value);
+
+/** Whether a text is a pattern for subjects: TYPE=GLOB, or several joined by `+`, all of which are to
+ *  match, each some attribute of its type. In a GLOB `*` is any characters, none included, and `?` is
+ *  one; a backslash takes from the character behind it what it means.                              */
+bool estoc_subject_pattern_good(estoc_slice pattern);
+/** Whether a Name that estoc_name_check has passed matches a good pattern, to the letter. */
+bool estoc_subject_matches(estoc_slice pattern, estoc_slice name_der);
+
 /** Put one GeneralName from text: `dns:NAME`, `ip:ADDRESS`, `uri:URI`, `email:ADDRESS`; without a
  *  prefix an address if it reads as one, else a DNS name.
  *  @param blank  a prefix alone is an empty name of that kind

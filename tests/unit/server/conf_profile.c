@@ -110,10 +110,34 @@ static void extensions(void **state)
     assert_fault(text, 2, "one element of DER"); /* over 256 bytes */
 }
 
+static void who_may_use_it(void **state)
+{
+    (void)state;
+    const estoc_profile_conf *p = &c.profiles[0];
+    assert_loads("[profile]\nclient-anchors = a.pem\nallow = b\ndeny = /c\n"
+                 "allow-subjects = CN=sensor-*, O=a\\,b+CN=?\ndeny-subjects = CN=x\n");
+    assert_path(p->client_anchors, "a.pem");
+    assert_path(p->allow, "b");
+    assert_string_equal(p->deny, "/c");
+    assert_string_equal(p->allow_subjects, "CN=sensor-*, O=a\\,b+CN=?");
+    assert_string_equal(p->deny_subjects, "CN=x");
+    assert_loads("[profile]\nclient-anchors =\nallow =\ndeny =\nallow-subjects =\n");
+    assert_string_equal(p->client_anchors, "");
+    assert_string_equal(p->allow_subjects, "");
+    assert_fault("[profile]\nallow-subjects = sensor-*\n", 2,
+                 "\"sensor-*\" must be TYPE=PATTERN, such as CN=sensor-*");
+    assert_fault("[profile]\ndeny-subjects = CN=x, O=\n", 2, "\"O=\" must be TYPE=PATTERN");
+    assert_fault("[profile]\ndeny-subjects = CN=x,\n", 2, "\"\" must be");
+    char text[1000] = "[profile]\ndeny-subjects = CN=";
+    memset(text + strlen(text), 'x', 509);
+    assert_fault(text, 2, "more than there is room for");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"keys and the least bits of RSA", keys, NULL, NULL, NULL},
+        {"who may use it", who_may_use_it, NULL, NULL, NULL},
         {"extended key usages", purposes, NULL, NULL, NULL},
         {"key usages", usage, NULL, NULL, NULL},
         {"certificate policies", policies, NULL, NULL, NULL},
