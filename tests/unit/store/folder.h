@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A folder for each test, and in it a store.
+ * A folder for each test, and in it a store; or a schema of the PostgreSQL database that
+ * $ESTOC_TEST_STORE names.
  */
 #ifndef ESTOC_TEST_STORE_FOLDER_H
 #define ESTOC_TEST_STORE_FOLDER_H
@@ -18,13 +19,34 @@
 
 #include <cmocka.h>
 
+#include <libpq-fe.h>
 #include <sqlite3.h>
 
 #include "store.h"
 
 static char folder[64];
 static char path[96];
-static char url[128];
+static char url[256];
+
+static inline const char *database(void)
+{
+    return getenv("ESTOC_TEST_STORE");
+}
+
+/* Past the store, too. */
+static inline int tell_database(const char *text)
+{
+    PGconn *conn = PQconnectdb(database());
+    PGresult *res = PQexec(conn, text);
+    ExecStatusType status = PQresultStatus(res);
+    bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (!good) {
+        print_error("%s", PQerrorMessage(conn));
+    }
+    PQclear(res);
+    PQfinish(conn);
+    return good ? 0 : -1;
+}
 
 static inline int make_folder(void **state)
 {
@@ -34,6 +56,10 @@ static inline int make_folder(void **state)
         return -1;
     }
     snprintf(path, sizeof path, "%s/store.db", folder);
+    if (database() != NULL) {
+        snprintf(url, sizeof url, "%s?options=-csearch_path%%3Dunit", database());
+        return tell_database("DROP SCHEMA IF EXISTS unit CASCADE; CREATE SCHEMA unit");
+    }
     snprintf(url, sizeof url, "sqlite:%s", path);
     return 0;
 }

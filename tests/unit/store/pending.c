@@ -203,37 +203,6 @@ static void with_the_rest(void **state)
     estoc_store_close(s);
 }
 
-static void spoiled(void **state)
-{
-    (void)state;
-    estoc_store *s = open_store();
-    FILE *null = fopen("/dev/null", "w");
-    assert_non_null(null);
-    estoc_log_file(null);
-    char ids[64] = "";
-    estoc_pending p;
-    pend(s, 1, 1);
-    alter("UPDATE pending SET serial = zeroblob(21)");
-    assert_int_equal(find(s, 1, 1, &p), ESTOC_E_STORE);
-    assert_int_equal(estoc_store_pending_each(s, 0, note, ids), ESTOC_E_STORE);
-    alter("UPDATE pending SET serial = x'', identity = x'00'");
-    assert_int_equal(estoc_store_pending_each(s, 0, note, ids), ESTOC_E_STORE);
-    assert_string_equal(ids, "");
-    alter("DROP TABLE pending");
-    estoc_pending fresh = pending(1, 2);
-    int64_t id;
-    uint64_t n;
-    assert_int_equal(estoc_store_pend(s, &fresh, &id), ESTOC_E_STORE);
-    assert_int_equal(estoc_store_pending_count(s, NULL, &n), ESTOC_E_STORE);
-    assert_int_equal(estoc_store_decide(s, 1, ESTOC_APPROVED, 1), ESTOC_E_STORE);
-    assert_int_equal(estoc_store_pending_issued(s, 1, estoc_slice_of("a", 1)), ESTOC_E_STORE);
-    assert_int_equal(estoc_store_pending_drop(s, 1), ESTOC_E_STORE);
-    assert_int_equal(estoc_store_pending_expire(s, 1), ESTOC_E_STORE);
-    estoc_log_file(NULL);
-    fclose(null);
-    estoc_store_close(s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,7 +213,6 @@ int main(void)
         IN_FOLDER("listing: oldest first, one, until told to stop", listed),
         IN_FOLDER("old ones are dropped, numbers are not used again", dropped),
         IN_FOLDER("it is part of the transaction", with_the_rest),
-        IN_FOLDER("what was not written by us, or is gone, is an error", spoiled),
     };
-    return cmocka_run_group_tests_name("store/sqlite_pending", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("store/pending", tests, NULL, NULL);
 }
