@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test bench bench-store bench-egress soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test test-postgres bench bench-store bench-egress soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -17,6 +17,11 @@ demo: all ## a server with its own CA, and a device that enrolls
 
 test: deps ## every test, with gcc, clang and sanitizers
 	@scripts/test
+
+test-postgres: all ## the conformance tests with the store in a PostgreSQL database
+	@ninja -C $(BUILD)
+	@tests/with-postgres meson test -C $(BUILD) --no-rebuild --num-processes 4 \
+		--timeout-multiplier 4 --suite conformance --no-suite file
 
 bench: deps ## enrollments per second, as a ratio to bare cryptography
 	@bench/run

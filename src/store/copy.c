@@ -10,13 +10,12 @@
 /* i: number, b: bytes, t: text. As the statements have them. */
 static const char *const tables[] = {
     "ibttbbbiiiibiiiiitb", /* cert */
-    "ibbttt"
-    "iiibbb", /* pending */
-    "ibti",   /* policy */
-    "iiiib",  /* crl */
-    "tib",    /* audit_head */
-    "tibt",   /* audit */
-    "it",     /* counter */
+    "ibbtttiiibbb",        /* pending */
+    "ibti",                /* policy */
+    "iiiib",               /* crl */
+    "tib",                 /* audit_head */
+    "tibt",                /* audit */
+    "it",                  /* counter */
 };
 
 #define TABLES (sizeof tables / sizeof tables[0])

@@ -66,6 +66,21 @@ void write_file(const char *file, const void *bytes, size_t len, const char *mod
     assert_int_equal(fclose(out), 0);
 }
 
+/* A schema of its own in the PostgreSQL database that $ESTOC_TEST_STORE names. */
+static void use_database(fixture *f)
+{
+    const char *base = getenv("ESTOC_TEST_STORE");
+    char schema[64], command[PATH_LEN + 128], url[PATH_LEN + 64];
+    if (base == NULL) {
+        return;
+    }
+    snprintf(schema, sizeof schema, "test_%s", strrchr(f->dir, '-') + 1);
+    snprintf(command, sizeof command, "psql -q -d '%s' -c 'CREATE SCHEMA \"%s\"'", base, schema);
+    assert_int_equal(system(command), 0);
+    snprintf(url, sizeof url, "%s?options=-csearch_path%%3D%%22%s%%22", base, schema);
+    fixture_conf(f, "ca", "store", url);
+}
+
 void fixture_init(fixture *f)
 {
     output o;
@@ -79,6 +94,7 @@ void fixture_init(fixture *f)
         print_error("estocd init: %s\n", o.err);
     }
     assert_int_equal(o.code, 0);
+    use_database(f);
     fixture_device(f, "CN=dev", "dev");
     f->maker_key = key_new("P-256");
     f->maker = cert_new(f->maker_key, &(cert_cfg){.cn = "Maker", .ca = true});
