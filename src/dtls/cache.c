@@ -10,7 +10,8 @@
 #include "cache.h"
 
 #define NONE    UINT32_MAX
-#define TIDY_UP 4 /* old entries looked at for each new one */
+#define TIDY_UP 4   /* old entries looked at for each new one */
+#define GONE    256 /* removed ones that others are still to hear of */
 
 typedef struct entry {
     uint8_t id[ESTOC_SESSION_ID_LEN];
@@ -26,6 +27,8 @@ struct estoc_dtls_cache {
     entry *ring;
     uint32_t most, oldest, n;       /* n entries from `oldest` on, removed ones among them */
     uint32_t first_made, last_made; /* not taken yet; all in the ring, in its order */
+    estoc_dtls_made gone[GONE];     /* oldest first; what is too many the others keep */
+    size_t gone_n;
     uint32_t *bucket;
     uint32_t mask;
 };
@@ -147,7 +150,11 @@ bool estoc_dtls_cache_add(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
         return false;
     }
     pthread_mutex_lock(&c->lock);
-    bool fresh = *find(c, id) == NONE;
+    uint32_t at = *find(c, id);
+    bool fresh = at == NONE && copy.len > 0;
+    if (at != NONE && copy.len == 0) {
+        estoc_blob_free(&c->ring[at].session);
+    }
     if (fresh) {
         append(c, id, copy, now, until, false);
     }
@@ -171,6 +178,16 @@ void estoc_dtls_cache_get(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
     pthread_mutex_unlock(&c->lock);
 }
 
+static bool take_gone(estoc_dtls_cache *c, estoc_dtls_made *out)
+{
+    if (c->gone_n == 0) {
+        return false;
+    }
+    *out = c->gone[0];
+    memmove(c->gone, c->gone + 1, --c->gone_n * sizeof c->gone[0]);
+    return true;
+}
+
 bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *out)
 {
     bool found = false, room = true;
@@ -187,6 +204,7 @@ bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *ou
             c->first_made = e->next_made;
         }
     }
+    found = found || (room && take_gone(c, out));
     pthread_mutex_unlock(&c->lock);
     return found;
 }
@@ -196,8 +214,13 @@ void estoc_dtls_cache_remove(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION
 {
     pthread_mutex_lock(&c->lock);
     uint32_t at = *find(c, id);
-    if (at != NONE) {
+    if (at != NONE && c->ring[at].session.ptr != NULL) {
         estoc_blob_free(&c->ring[at].session);
+        if (c->gone_n < GONE) {
+            estoc_dtls_made *gone = &c->gone[c->gone_n++];
+            *gone = (estoc_dtls_made){.until = c->ring[at].until};
+            memcpy(gone->id, id, sizeof gone->id);
+        }
     }
     pthread_mutex_unlock(&c->lock);
 }

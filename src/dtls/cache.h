@@ -25,10 +25,11 @@ bool estoc_dtls_cache_put(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
 /** @param[out] out  ESTOC_SESSION_MAX bytes; a secret  @param[out] len  0: not there, or over */
 void estoc_dtls_cache_get(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN], int64_t now,
                           uint8_t *out, size_t *len);
-/** It stays removed, whoever adds it again. */
+/** It stays removed, whoever adds it again, and the other nodes are told. */
 void estoc_dtls_cache_remove(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN]);
 
-/** As estoc_dtls_cache_put, of a session made at another node.
+/** As estoc_dtls_cache_put, of a session made at another node. An empty one has been removed there, and
+ *  is here.
  *  @return false also if there is, or has just been, one of this ID                                */
 bool estoc_dtls_cache_add(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
                           estoc_slice session, int64_t now, int64_t until);
@@ -36,10 +37,10 @@ bool estoc_dtls_cache_add(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
 typedef struct estoc_dtls_made {
     uint8_t id[ESTOC_SESSION_ID_LEN];
     int64_t until;
-    estoc_blob session; /* the caller frees; a secret */
+    estoc_blob session; /* the caller frees; a secret; empty: it was removed */
 } estoc_dtls_made;
 /** The oldest of those made here that was not taken before: once each, in their order. Those that had
- *  to make room meanwhile are left out.
+ *  to make room meanwhile are left out. Then those removed.
  *  @return false: none so far, or there is no memory                                               */
 bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *out);
 

@@ -165,6 +165,17 @@ static void expect_none(estoc_dtls_cache *c, int64_t now)
     assert_false(estoc_dtls_cache_take(c, now, &made));
 }
 
+static void expect_gone(estoc_dtls_cache *c, uint32_t i, int64_t until)
+{
+    estoc_dtls_made made;
+    uint8_t id[ESTOC_SESSION_ID_LEN];
+    id_of(i, id);
+    assert_true(estoc_dtls_cache_take(c, 100, &made));
+    assert_memory_equal(made.id, id, sizeof id);
+    assert_int_equal(made.until, until);
+    assert_int_equal(made.session.len, 0);
+}
+
 static void taken_once(void **state)
 {
     (void)state;
@@ -183,6 +194,7 @@ static void taken_once(void **state)
     assert_true(put(c, 5, 100, 301));
     drop(c, 4);
     expect_taken(c, 5, 200, 301);
+    expect_gone(c, 4, 300);
     expect_none(c, 200);
     for (uint32_t i = 10; i < 21; i++) { /* nor what had to make room */
         assert_true(put(c, i, 200, 300));
@@ -211,10 +223,13 @@ static void of_others(void **state)
     drop(c, 1);
     assert_false(add(c, 1, 100, 200)); /* a fatal alert is final */
     assert_false(has(c, 1, 100));
+    expect_gone(c, 1, 200); /* whoever made it */
+    expect_none(c, 100);
     assert_true(put(c, 2, 100, 200));
     assert_false(add(c, 2, 100, 300)); /* what was made here stays as it is */
     drop(c, 2);
     assert_false(add(c, 2, 100, 300));
+    expect_gone(c, 2, 200);
     uint8_t large[ESTOC_SESSION_MAX + 1] = {0}, id[ESTOC_SESSION_ID_LEN] = {9};
     assert_false(estoc_dtls_cache_add(c, id, estoc_slice_of(large, sizeof large), 100, 200));
     for (uint32_t i = 3; i < 9; i++) {
@@ -224,6 +239,47 @@ static void of_others(void **state)
     assert_true(has(c, 5, 100));
     expect_none(c, 100);
     estoc_dtls_cache_free(c);
+}
+
+/* A fatal alert at one node is one at all. */
+static void removed_elsewhere(void **state)
+{
+    (void)state;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(4);
+    const estoc_slice nothing = {NULL, 0};
+    uint8_t id[ESTOC_SESSION_ID_LEN];
+    assert_non_null(c);
+    assert_true(add(c, 1, 100, 200));
+    assert_true(put(c, 2, 100, 200));
+    for (uint32_t i = 1; i < 4; i++) { /* the third is not known here */
+        id_of(i, id);
+        assert_false(estoc_dtls_cache_add(c, id, nothing, 100, 200));
+        assert_false(has(c, i, 100));
+    }
+    expect_none(c, 100); /* those who removed it know */
+    assert_false(add(c, 1, 100, 200));
+    assert_true(add(c, 3, 100, 200)); /* of this one nothing was kept */
+    estoc_dtls_cache_free(c);
+    c = estoc_dtls_cache_new(1000);
+    assert_non_null(c);
+    for (uint32_t i = 0; i < 300; i++) {
+        assert_true(put(c, i, 100, 200));
+        drop(c, i);
+        drop(c, i);
+    }
+    for (uint32_t i = 0; i < 256; i++) {
+        expect_gone(c, i, 200);
+    }
+    expect_none(c, 100);
+    estoc_dtls_cache_free(c);
+}
+
+static bool take_gone(estoc_dtls_cache *c)
+{
+    estoc_dtls_made made;
+    bool taken = estoc_dtls_cache_take(c, 100, &made);
+    assert_true(!taken || made.session.len == 0);
+    return taken;
 }
 
 /* A model beside it: the last MOST that were put or added, those put and not taken in their order. */
@@ -252,6 +308,8 @@ static void made_and_added(void **state)
             if (made[next] && !gone[next]) {
                 expect_taken(c, next, 100, 200);
             }
+        }
+        while (take_gone(c)) {
         }
         expect_none(c, 100);
     }
@@ -298,6 +356,7 @@ int main(void)
         {"D8 what is over makes room first", time_makes_room, NULL, NULL, NULL},
         {"D8 what was made here is given to others once", taken_once, NULL, NULL, NULL},
         {"D8 what others made is put in once", of_others, NULL, NULL, NULL},
+        {"D8 what is removed at one node is at all", removed_elsewhere, NULL, NULL, NULL},
         {"D8 made here and there, taken and removed", made_and_added, NULL, NULL, NULL},
         {"D8 several threads at once", threads, NULL, NULL, NULL},
     };
