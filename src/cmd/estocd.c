@@ -112,6 +112,7 @@ int main(int argc, char **argv)
         {"approve", "let a request have its certificate", estocd_approve},
         {"reject",  "refuse a request its certificate", estocd_reject},
         {"revoke",  "revoke a certificate", estocd_revoke},
+        {"profiles", "publish profiles to all nodes; list and show their versions", estocd_profiles},
         {"crl",     "`estocd list --json` says which certificates are revoked", NULL},
         {"stats",   "count with `estocd list --json`, and see the log", NULL},
         {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},

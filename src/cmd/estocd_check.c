@@ -222,6 +222,33 @@ static void check_decrypt_keys(struct check *c)
     estoc_shared_keys_free(&keys);
 }
 
+static void tell_published(void *ctx, int line, const char *text)
+{
+    fault(ctx, "the published profiles, line %d: %s", line, text);
+}
+
+/* Of another node's, by another version of this program. */
+static void check_published(struct check *c, estoc_store *store)
+{
+    int64_t version = 0;
+    estoc_blob text;
+    if (!c->conf.profiles_in_store) {
+        return;
+    }
+    estoc_err err = estoc_store_policy_published(store, &version, &text);
+    if (err == ESTOC_E_NOT_FOUND) {
+        fault(c, "profiles = store, but none are published; see `estocd profiles publish`");
+    } else if (err) {
+        fault(c, "the store: %s", estoc_store_why(store));
+    } else {
+        err = estoc_config_profiles(&c->conf, estoc_blob_slice(text), tell_published, c);
+        estoc_blob_free(&text);
+        if (err && err != ESTOC_E_CONFIG) {
+            fault(c, "%s", estoc_err_text(err));
+        }
+    }
+}
+
 static uint64_t check_store(struct check *c)
 {
     estoc_why why = {""};
@@ -245,6 +272,7 @@ static uint64_t check_store(struct check *c)
     if (err) {
         fault(c, "the store: %s", estoc_store_why(store));
     }
+    check_published(c, store);
     estoc_store_close(store);
     return n;
 }

@@ -36,6 +36,7 @@ cJSON *estocd_record_json(const estoc_record *rec)
         json, "serial", estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex));
     cJSON_AddStringToObject(json, "subject", rec->subject);
     cJSON_AddStringToObject(json, "profile", rec->profile);
+    cJSON_AddNumberToObject(json, "policy", (double)rec->policy);
     cJSON_AddStringToObject(json, "state", estocd_record_state(rec));
     add_time(json, "issued_at", rec->issued_at);
     add_time(json, "not_before", rec->not_before);

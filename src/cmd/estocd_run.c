@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "args.h"
 #include "estocd.h"
@@ -53,6 +54,25 @@ static void reload(estoc_server *server, const char *dir, const estoc_args_list 
     estoc_log(ESTOC_LOG_INFO, "server", "event", "reload", "result", "done", NULL);
 }
 
+/* Other profiles have been published. */
+static void follow(estoc_server *server)
+{
+    estoc_why why = {""};
+    estoc_err err = estoc_server_follow(server, &why);
+    if (err) {
+        estoc_log(ESTOC_LOG_ERROR, "server", "event", "profiles", "result",
+                  "refused, nothing changed", "why",
+                  why.text[0] != '\0' ? why.text : estoc_err_text(err), NULL);
+    }
+}
+
+/* For the thread that waits for signals. */
+static void tell(void *ctx)
+{
+    (void)ctx;
+    (void)kill(getpid(), SIGUSR1);
+}
+
 static void print_ready(const estoc_server *server)
 {
     for (size_t i = 0; estoc_server_address(server, i) != NULL; i++) {
@@ -69,8 +89,12 @@ static void serve(estoc_server *server, const char *dir, const estoc_args_list *
 {
     int sig = 0;
     print_ready(server);
-    while (sigwait(set, &sig) == 0 && sig == SIGHUP) {
-        reload(server, dir, listen);
+    while (sigwait(set, &sig) == 0 && (sig == SIGHUP || sig == SIGUSR1)) {
+        if (sig == SIGHUP) {
+            reload(server, dir, listen);
+        } else {
+            follow(server);
+        }
     }
     estoc_log(ESTOC_LOG_INFO, "server", "event", "stop", "signal", strsignal(sig), NULL);
     estoc_server_stop(server);
@@ -83,6 +107,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -99,7 +124,7 @@ static int start(const char *dir, const estoc_args_list *listen)
     block_signals(&set);
     estoc_server *server;
     estoc_why why = {""};
-    estoc_err err = estoc_server_start(&conf, &server, &why);
+    estoc_err err = estoc_server_start(&conf, tell, NULL, &server, &why);
     if (err) {
         fprintf(stderr, "estocd run: %s\n", why.text[0] != '\0' ? why.text : estoc_err_text(err));
         return 1;

@@ -50,6 +50,10 @@ static int print_text(const estoc_record *rec, const char *pem)
            estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex));
     printf("subject   %s\n", rec->subject);
     printf("profile   %s\n", rec->profile[0] != '\0' ? rec->profile : "-");
+    if (rec->policy != 0) {
+        printf("profiles  version %lld (`estocd profiles show %lld`)\n", (long long)rec->policy,
+               (long long)rec->policy);
+    }
     printf("state     %s\n", estocd_record_state(rec));
     printf("issued    %s\n", estoc_time_text(rec->issued_at, at, sizeof at));
     printf("valid     %s", estoc_time_text(rec->not_before, at, sizeof at));

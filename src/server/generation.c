@@ -5,6 +5,7 @@
 #include "ca.h"
 #include "conf_value.h"
 #include "generation.h"
+#include "store.h"
 #include "text.h"
 
 /* UDP payload of the largest datagram: an IPv6 header is the longer one. D7. */
@@ -62,7 +63,56 @@ static void ask_for_password(estoc_profile_conf *p)
     (void)ignored; /* there is room for one OID */
 }
 
-static estoc_err open_authority(estoc_generation *g, estoc_why *why)
+/* The first fault of a text that another node has published. */
+static void take_fault(void *ctx, int line, const char *text)
+{
+    estoc_why *why = ctx;
+    if (why->text[0] == '\0') {
+        estoc_why_set(why, "the published profiles, line %d: %.180s", line, text);
+    }
+}
+
+static estoc_err take_published(estoc_generation *g, estoc_store *store, estoc_why *why)
+{
+    estoc_blob text;
+    estoc_err err = estoc_store_policy_published(store, &g->policy, &text);
+    if (err == ESTOC_E_NOT_FOUND) {
+        estoc_why_set(why, "profiles = store, but none are published; see `estocd profiles "
+                           "publish --dir DIR`");
+        return ESTOC_E_CONFIG;
+    }
+    if (!err) {
+        why->text[0] = '\0';
+        err = estoc_config_profiles(&g->conf, estoc_blob_slice(text), take_fault, why);
+        estoc_blob_free(&text);
+    }
+    return err;
+}
+
+/* Which profiles these are: what each certificate is noted down with (X9). */
+static estoc_err take_profiles(estoc_generation *g, estoc_why *why)
+{
+    estoc_store *store;
+    uint8_t digest[32];
+    const char *text = g->conf.policy;
+    estoc_err err = estoc_store_open(g->conf.store, &store, why);
+    if (err) {
+        return err;
+    }
+    if (g->conf.profiles_in_store) {
+        err = take_published(g, store, why);
+    } else {
+        err = estoc_sha256(estoc_slice_str(text), digest);
+        err = err ? err : estoc_store_policy(store, digest, text, estoc_unix_s(), &g->policy);
+    }
+    if (err == ESTOC_E_STORE) {
+        estoc_why_set(why, "store: %.200s", estoc_store_why(store));
+    }
+    estoc_store_close(store);
+    return err;
+}
+
+static estoc_err open_authority(estoc_generation *g, const char *node, estoc_why *why)
 {
     estoc_profile profiles[ESTOC_PROFILES_MAX];
     for (size_t i = 0; i < g->conf.profiles_n; i++) {
@@ -75,7 +125,8 @@ static estoc_err open_authority(estoc_generation *g, estoc_why *why)
         profiles[i] = p->profile;
     }
     estoc_ca_cfg cfg = {.store_url = g->conf.store,
-                        .node = g->conf.node,
+                        .node = node,
+                        .policy = g->policy,
                         .chain = &g->ca_chain,
                         .key = g->ca_key,
                         .keygen_signer = {g->server_key, &g->server_chain},
@@ -202,7 +253,8 @@ estoc_err estoc_generation_new(const estoc_config *conf, const estoc_common *com
     g->conf = *conf;
     atomic_init(&g->refs, 1);
     estoc_err err = load_credentials(g, why);
-    err = err ? err : open_authority(g, why);
+    err = err ? err : take_profiles(g, why);
+    err = err ? err : open_authority(g, common->node, why);
     for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
         err = serve_profile(g, &g->conf.profiles[i], why);
     }

@@ -35,6 +35,7 @@ typedef struct estoc_served {
 typedef struct estoc_common {
     estoc_dtls_cache *sessions;        /* D8: a reload that changes nobody's trust forgets none */
     const estoc_dtls_cookies *cookies; /* of all nodes, or NULL: this one's own */
+    char *node;
 } estoc_common;
 
 typedef struct estoc_generation {
@@ -45,6 +46,7 @@ typedef struct estoc_generation {
     estoc_key *ca_key, *server_key;
     estoc_shared_keys decrypt_keys;
     estoc_authority *authority;
+    int64_t policy; /* version of the profiles */
     estoc_dtls_server *dtls;
     estoc_served served[ESTOC_PROFILES_MAX];
     size_t served_n;

@@ -4,10 +4,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nodes.h"
 #include "server.h"
 #include "store.h"
 #include "udp.h"
 #include "worker.h"
+
+/* The store that is served from, and what this server is there. */
+typedef struct estoc_place {
+    estoc_store_claim claim;
+    estoc_nodes *nodes;
+} estoc_place;
 
 struct estoc_server {
     estoc_egress egress;
@@ -18,7 +25,10 @@ struct estoc_server {
     char addresses[ESTOC_LISTEN_MAX][80];
     size_t addresses_n;
     estoc_plain *plain; /* used by the first worker; NULL: off */
-    estoc_store_claim claim;
+    estoc_place place;
+    size_t sessions_max;
+    void (*news)(void *ctx);
+    void *news_ctx;
 };
 
 static size_t count_workers(const estoc_config *conf)
@@ -96,25 +106,79 @@ static estoc_err recover(const char *url, const char *node, estoc_why *why)
     return err;
 }
 
-/* The only server on its store, unless that is for several. */
-static estoc_err take_store(estoc_server *s, const estoc_config *conf, estoc_why *why)
+static void on_published(void *ctx, int64_t version)
 {
-    estoc_store_claim claim;
-    estoc_err err = estoc_store_claim_url(conf->store, &claim, why);
-    if (err) {
-        return err;
-    }
-    err = recover(conf->store, conf->node, why);
-    if (err) {
-        estoc_store_unclaim(&claim);
-        return err;
-    }
-    estoc_store_unclaim(&s->claim);
-    s->claim = claim;
-    return ESTOC_OK;
+    const estoc_server *s = ctx;
+    (void)version;
+    s->news(s->news_ctx);
 }
 
-estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc_why *why)
+static void leave_store(estoc_place *p)
+{
+    estoc_nodes_free(p->nodes);
+    estoc_store_unclaim(&p->claim);
+    p->nodes = NULL;
+}
+
+/* The only server on its store, or the only one of its name where that is for several. */
+static estoc_err take_store(estoc_server *s, const estoc_config *conf, estoc_place *p,
+                            estoc_why *why)
+{
+    estoc_nodes_cfg cfg = {.store_url = conf->store,
+                           .node = s->common.node,
+                           .sessions = s->common.sessions,
+                           .sessions_max = s->sessions_max,
+                           .published = on_published,
+                           .ctx = s};
+    p->nodes = NULL;
+    estoc_err err = estoc_store_claim_url(conf->store, &p->claim, why);
+    err = err ? err : estoc_nodes_new(&cfg, &p->nodes, why);
+    err = err ? err : recover(conf->store, s->common.node, why);
+    if (err) {
+        leave_store(p);
+    }
+    return err;
+}
+
+static void follow(estoc_server *s)
+{
+    const estoc_generation *g = s->generation;
+    char version[24];
+    snprintf(version, sizeof version, "%lld", (long long)g->policy);
+    estoc_log(ESTOC_LOG_INFO, "server", "event", "profiles", "version", version, "from",
+              g->conf.profiles_in_store ? "store" : "file", NULL);
+    estoc_nodes_follow(s->place.nodes, g->conf.profiles_in_store ? g->policy : 0);
+}
+
+static estoc_err begin(estoc_server *s, const estoc_config *conf, estoc_why *why)
+{
+    s->sessions_max = conf->sessions_max;
+    s->common.node = strdup(conf->node);
+    s->common.sessions = estoc_dtls_cache_new(conf->sessions_max);
+    if (s->common.sessions == NULL || s->common.node == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    estoc_err err = take_store(s, conf, &s->place, why);
+    if (err) {
+        return err;
+    }
+    s->common.cookies = estoc_nodes_cookies(s->place.nodes);
+    err = estoc_generation_new(conf, &s->common, &s->generation, why);
+    err = err ? err : open_sockets(s, conf, why);
+    err = err ? err
+              : estoc_plain_open(conf, (const char(*)[80])s->addresses, s->addresses_n, &s->egress,
+                                 &s->plain, why);
+    s->workers[0].plain = s->plain;
+    err = err ? err : start_workers(s, conf);
+    if (!err) {
+        follow(s);
+        err = estoc_nodes_start(s->place.nodes);
+    }
+    return err;
+}
+
+estoc_err estoc_server_start(const estoc_config *conf, void (*news)(void *ctx), void *ctx,
+                             estoc_server **out, estoc_why *why)
 {
     *out = NULL;
     estoc_server *s = calloc(1, sizeof *s);
@@ -127,23 +191,16 @@ estoc_err estoc_server_start(const estoc_config *conf, estoc_server **out, estoc
         return ESTOC_E_MEMORY;
     }
     s->workers_n = n;
-    s->claim.fd = -1;
+    s->place.claim.fd = -1;
+    s->news = news;
+    s->news_ctx = ctx;
     for (size_t i = 0; i < n; i++) {
         estoc_worker_prepare(&s->workers[i]);
         s->workers[i].queue.egress = &s->egress;
         s->workers[i].of = (unsigned)n;
     }
     atomic_store(&s->egress.bits, conf->egress);
-    s->common.sessions = estoc_dtls_cache_new(conf->sessions_max);
-    estoc_err err = s->common.sessions != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
-    err = err ? err : take_store(s, conf, why);
-    err = err ? err : estoc_generation_new(conf, &s->common, &s->generation, why);
-    err = err ? err : open_sockets(s, conf, why);
-    err = err ? err
-              : estoc_plain_open(conf, (const char(*)[80])s->addresses, s->addresses_n, &s->egress,
-                                 &s->plain, why);
-    s->workers[0].plain = s->plain;
-    err = err ? err : start_workers(s, conf);
+    estoc_err err = begin(s, conf, why);
     if (err) {
         estoc_server_stop(s);
         return err;
@@ -162,14 +219,42 @@ const char *estoc_server_plain_address(const estoc_server *s, size_t i)
     return estoc_plain_address(s->plain, i);
 }
 
-estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_why *why)
+/* Where the new generation is on another store, `fresh` is that. */
+static estoc_err regenerate(estoc_server *s, const estoc_config *conf, estoc_place *fresh,
+                            estoc_generation **g, estoc_why *why)
 {
-    estoc_generation *g;
     bool same = strcmp(conf->store, s->generation->conf.store) == 0;
-    estoc_err err = same ? ESTOC_OK : take_store(s, conf, why);
-    err = err ? err : estoc_generation_new(conf, &s->common, &g, why);
+    estoc_err err = same ? ESTOC_OK : take_store(s, conf, fresh, why);
     if (err) {
         return err;
+    }
+    estoc_common common = s->common;
+    if (!same) {
+        common.cookies = estoc_nodes_cookies(fresh->nodes);
+    }
+    err = estoc_generation_new(conf, &common, g, why);
+    if (!err && !same && (err = estoc_nodes_start(fresh->nodes)) != ESTOC_OK) {
+        estoc_generation_release(*g);
+    }
+    if (err) {
+        leave_store(fresh);
+    } else {
+        s->common = common;
+    }
+    return err;
+}
+
+estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_why *why)
+{
+    estoc_place fresh = {.claim = {-1}};
+    estoc_generation *g;
+    estoc_err err = regenerate(s, conf, &fresh, &g, why);
+    if (err) {
+        return err;
+    }
+    if (fresh.nodes != NULL) {
+        leave_store(&s->place);
+        s->place = fresh;
     }
     atomic_store(&s->egress.bits, conf->egress);
     for (size_t n = 0; n < s->workers_n; n++) {
@@ -177,7 +262,14 @@ estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_w
     }
     estoc_generation_release(s->generation);
     s->generation = g;
+    follow(s);
     return ESTOC_OK;
+}
+
+estoc_err estoc_server_follow(estoc_server *s, estoc_why *why)
+{
+    return s->generation->conf.profiles_in_store ? estoc_server_reload(s, &s->generation->conf, why)
+                                                 : ESTOC_OK;
 }
 
 void estoc_server_stop(estoc_server *s)
@@ -198,8 +290,9 @@ void estoc_server_stop(estoc_server *s)
     estoc_plain_free(s->plain);
     estoc_egress_log(&s->egress);
     estoc_generation_release(s->generation);
+    leave_store(&s->place);
     estoc_dtls_cache_free(s->common.sessions);
-    estoc_store_unclaim(&s->claim);
+    free(s->common.node);
     free(s->workers);
     free(s);
 }

@@ -328,3 +328,25 @@ estoc_err estoc_store_policy_published(estoc_store *s, int64_t *version, estoc_b
     }
     return err || text == NULL ? err : estoc_store_policy_text(s, *version, text);
 }
+
+struct versions {
+    bool (*each)(void *ctx, int64_t version, int64_t made_at);
+    void *ctx;
+};
+
+static bool give_version(void *ctx, size_t i, const estoc_db_row *row)
+{
+    const struct versions *w = ctx;
+    (void)i;
+    return w->each(w->ctx, estoc_row_int(row, 0), estoc_row_int(row, 1));
+}
+
+estoc_err estoc_store_policy_each(estoc_store *s,
+                                  bool (*each)(void *ctx, int64_t version, int64_t made_at),
+                                  void *ctx)
+{
+    struct versions w = {each, ctx};
+    const estoc_db_run run = {
+        .statement = ESTOC_SQL_POLICY_EACH, .times = 1, .row = give_version, .ctx = &w};
+    return estoc_store_run(s, &run);
+}

@@ -183,6 +183,9 @@ estoc_err estoc_store_audit_trim(estoc_store *s, const char *node, int64_t seq)
 
 /* ------------------------------------------------------------------------------- secrets, sessions */
 
+#define SESSIONS_AT_ONCE 1000
+#define PUT_AT_ONCE      64
+
 static bool take_secret(void *ctx, size_t i, const estoc_db_row *row)
 {
     struct head *h = ctx;
@@ -206,15 +209,23 @@ estoc_err estoc_store_secret(estoc_store *s, const char *name, uint8_t key[32])
     return err ? err : h.foreign ? estoc_store_foreign(s) : ESTOC_OK;
 }
 
-static estoc_err put_session(estoc_store *s, const char *node, const uint8_t *run, int64_t seq,
-                             const estoc_kept_session *k)
+/* In one round trip. */
+static estoc_err put_sessions(estoc_store *s, const char *node, const uint8_t *run, int64_t seq,
+                              const estoc_kept_session *list, size_t n)
 {
-    const estoc_db_value values[] = {
-        estoc_db_int(seq),      estoc_db_bytes(k->id, sizeof k->id),
-        estoc_db_text(node),    estoc_db_bytes(run, ESTOC_RUN_LEN),
-        estoc_db_int(k->until), estoc_db_blob(k->bytes),
-    };
-    return estoc_store_change(s, ESTOC_SQL_SESSION_PUT, values, 6, NULL);
+    estoc_db_value values[PUT_AT_ONCE * 6];
+    for (size_t i = 0; i < n; i++) {
+        estoc_db_value *v = &values[6 * i];
+        v[0] = estoc_db_int(seq + (int64_t)i);
+        v[1] = estoc_db_bytes(list[i].id, sizeof list[i].id);
+        v[2] = estoc_db_text(node);
+        v[3] = estoc_db_bytes(run, ESTOC_RUN_LEN);
+        v[4] = estoc_db_int(list[i].until);
+        v[5] = estoc_db_blob(list[i].bytes);
+    }
+    const estoc_db_run r = {
+        .statement = ESTOC_SQL_SESSION_PUT, .values = values, .values_n = 6, .times = n};
+    return estoc_store_run(s, &r);
 }
 
 estoc_err estoc_store_sessions_put(estoc_store *s, const char *node,
@@ -231,8 +242,9 @@ estoc_err estoc_store_sessions_put(estoc_store *s, const char *node,
         return err;
     }
     err = estoc_store_next(s, "session", (int64_t)n, &last);
-    for (size_t i = 0; !err && i < n; i++) {
-        err = put_session(s, node, run, last - (int64_t)n + 1 + (int64_t)i, &list[i]);
+    for (size_t i = 0; !err && i < n; i += PUT_AT_ONCE) {
+        size_t part = n - i < PUT_AT_ONCE ? n - i : PUT_AT_ONCE;
+        err = put_sessions(s, node, run, last - (int64_t)n + 1 + (int64_t)i, list + i, part);
     }
     return estoc_store_leave(s, &scope, err);
 }
@@ -241,7 +253,7 @@ struct sessions {
     bool (*each)(void *ctx, const estoc_kept_session *k);
     void *ctx;
     int64_t *seq;
-    bool foreign;
+    bool foreign, stopped;
 };
 
 static bool give_session(void *ctx, size_t i, const estoc_db_row *row)
@@ -256,28 +268,54 @@ static bool give_session(void *ctx, size_t i, const estoc_db_row *row)
         return false;
     }
     *w->seq = k.seq;
-    return w->each(w->ctx, &k);
+    w->stopped = !w->each(w->ctx, &k);
+    return !w->stopped;
 }
 
+estoc_err estoc_store_sessions_last(estoc_store *s, int64_t *seq)
+{
+    const estoc_db_value name = estoc_db_text("session");
+    return estoc_store_number(s, ESTOC_SQL_COUNTER, &name, 1, seq);
+}
+
+/* What the counter says is committed, is: see estoc_store_next. */
 estoc_err estoc_store_sessions_each(estoc_store *s, const uint8_t run[ESTOC_RUN_LEN], int64_t *seq,
                                     int64_t now,
                                     bool (*each)(void *ctx, const estoc_kept_session *k), void *ctx)
 {
-    struct sessions w = {each, ctx, seq, false};
+    int64_t last = 0;
+    struct sessions w = {.each = each, .ctx = ctx, .seq = seq};
+    estoc_err err = estoc_store_sessions_last(s, &last);
+    if (err || last <= *seq) {
+        return err;
+    }
+    last = last - *seq < SESSIONS_AT_ONCE ? last : *seq + SESSIONS_AT_ONCE;
     const estoc_db_value values[] = {estoc_db_int(*seq), estoc_db_bytes(run, ESTOC_RUN_LEN),
-                                     estoc_db_int(now)};
+                                     estoc_db_int(now), estoc_db_int(last)};
     const estoc_db_run r = {.statement = ESTOC_SQL_SESSION_EACH,
                             .values = values,
-                            .values_n = 3,
+                            .values_n = 4,
                             .times = 1,
                             .row = give_session,
                             .ctx = &w};
-    estoc_err err = estoc_store_run(s, &r);
+    err = estoc_store_run(s, &r);
+    if (!err && !w.stopped) {
+        *seq = last;
+    }
     return err ? err : w.foreign ? estoc_store_foreign(s) : ESTOC_OK;
 }
 
-estoc_err estoc_store_sessions_expire(estoc_store *s, int64_t now)
+estoc_err estoc_store_sessions_expire(estoc_store *s, int64_t now, int64_t seq)
 {
-    const estoc_db_value value = estoc_db_int(now);
-    return estoc_store_change(s, ESTOC_SQL_SESSION_EXPIRE, &value, 1, NULL);
+    const estoc_db_value values[] = {estoc_db_int(now), estoc_db_int(seq)};
+    return estoc_store_change(s, ESTOC_SQL_SESSION_EXPIRE, values, 2, NULL);
+}
+
+estoc_err estoc_store_claim_node(estoc_store *s, const char *node)
+{
+    const estoc_db_value name = estoc_db_text(node);
+    int64_t n = 0;
+    estoc_err err = estoc_store_number(s, ESTOC_SQL_KEEP_ALIVE, NULL, 0, &n);
+    err = err ? err : estoc_store_number(s, ESTOC_SQL_CLAIM_NODE, &name, 1, &n);
+    return err ? err : n == 1 ? ESTOC_OK : ESTOC_E_BUSY;
 }

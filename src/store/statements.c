@@ -42,6 +42,7 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     [ESTOC_SQL_POLICY_ADD]  = {"INSERT INTO policy (digest, text, made_at) VALUES ($1,$2,$3)"
                                " ON CONFLICT DO NOTHING", NULL},
     [ESTOC_SQL_POLICY_TEXT] = {"SELECT text FROM policy WHERE version = $1", NULL},
+    [ESTOC_SQL_POLICY_EACH] = {"SELECT version, made_at FROM policy ORDER BY version", NULL},
 
     [ESTOC_SQL_PUT]        = {"INSERT INTO cert (" CERT ", slot, node, run) VALUES"
                               " ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,'',$17)"
@@ -89,8 +90,16 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     [ESTOC_SQL_SESSION_PUT] = {"INSERT INTO session (seq, id, node, run, good_until, bytes)"
                                " VALUES ($1,$2,$3,$4,$5,$6)", NULL},
     [ESTOC_SQL_SESSION_EACH] = {"SELECT seq, id, good_until, bytes FROM session WHERE seq > $1"
-                                " AND run <> $2 AND good_until > $3 ORDER BY seq", NULL},
-    [ESTOC_SQL_SESSION_EXPIRE] = {"DELETE FROM session WHERE good_until <= $1", NULL},
+                                " AND seq <= $4 AND run <> $2 AND good_until > $3 ORDER BY seq", NULL},
+    [ESTOC_SQL_SESSION_EXPIRE] = {"DELETE FROM session WHERE good_until <= $1 OR seq <= $2", NULL},
+    /* a lock of the connection; where it breaks, the server finds out within half a minute */
+    [ESTOC_SQL_CLAIM_NODE] = {"SELECT $1 IS NOT NULL",
+                              "SELECT CASE WHEN pg_try_advisory_lock(hashtextextended('estoc node '"
+                              " || current_schema() || ' ' || $1, 0)) THEN 1 ELSE 0 END::BIGINT"},
+    [ESTOC_SQL_KEEP_ALIVE] = {"SELECT 0",
+                              "SELECT length(set_config('tcp_keepalives_idle', '10', false)"
+                              " || set_config('tcp_keepalives_interval', '5', false)"
+                              " || set_config('tcp_keepalives_count', '3', false))::BIGINT"},
 
     [ESTOC_SQL_PEND]       = {"INSERT INTO pending (identity, csr, profile, op, subject, asked_at,"
                               " changed_at, decision, serial, client, request)"

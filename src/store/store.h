@@ -167,6 +167,10 @@ ESTOC_MUST_USE estoc_err estoc_store_policy_publish(estoc_store *s, const uint8_
  *  @return 0; ESTOC_E_NOT_FOUND (nothing so far); ESTOC_E_STORE; ESTOC_E_MEMORY                     */
 ESTOC_MUST_USE estoc_err estoc_store_policy_published(estoc_store *s, int64_t *version,
                                                       estoc_blob *text);
+/** All versions in their order, without their text; false: stop. */
+ESTOC_MUST_USE estoc_err estoc_store_policy_each(
+    estoc_store *s, bool (*each)(void *ctx, int64_t version, int64_t made_at), void *ctx);
+/** @return 0; ESTOC_E_NOT_FOUND; ESTOC_E_STORE; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_store_policy_text(estoc_store *s, int64_t version, estoc_blob *text);
 
 /* ----------------------------------------------------------------------------------------- records */
@@ -253,12 +257,18 @@ typedef struct estoc_kept_session {
 ESTOC_MUST_USE estoc_err estoc_store_sessions_put(estoc_store *s, const char *node,
                                                   const uint8_t run[ESTOC_RUN_LEN],
                                                   const estoc_kept_session *list, size_t n);
-/** Those of others than this run that are not over at `now`, after `*seq`, which moves on. Some that
- *  come late may be given twice.                                                                   */
+/** The number of the newest. */
+ESTOC_MUST_USE estoc_err estoc_store_sessions_last(estoc_store *s, int64_t *seq);
+/** Those of others than this run that are not over at `now`, after `*seq`, which moves on: a portion of
+ *  them, until it does not move any more.                                                          */
 ESTOC_MUST_USE estoc_err estoc_store_sessions_each(
     estoc_store *s, const uint8_t run[ESTOC_RUN_LEN], int64_t *seq, int64_t now,
     bool (*each)(void *ctx, const estoc_kept_session *k), void *ctx);
-ESTOC_MUST_USE estoc_err estoc_store_sessions_expire(estoc_store *s, int64_t now);
+/** Drop those that are over at `now`, and all up to `seq`. */
+ESTOC_MUST_USE estoc_err estoc_store_sessions_expire(estoc_store *s, int64_t now, int64_t seq);
+/** Be the only one of this name on a store for several nodes, as long as this handle is open.
+ *  @return 0 (always, where there is but one); ESTOC_E_BUSY (there is another); ESTOC_E_STORE       */
+ESTOC_MUST_USE estoc_err estoc_store_claim_node(estoc_store *s, const char *node);
 
 /* ------------------------------------------------------------------ requests that wait for a person */
 

@@ -271,6 +271,13 @@ static void questions(void **state)
     estoc_store_close(s);
 }
 
+static bool see_version(void *ctx, int64_t version, int64_t made_at)
+{
+    char *seen = ctx;
+    snprintf(seen + strlen(seen), 64 - strlen(seen), "%d@%d ", (int)version, (int)made_at);
+    return true;
+}
+
 static void profiles(void **state)
 {
     (void)state;
@@ -278,6 +285,7 @@ static void profiles(void **state)
     const uint8_t first[32] = {1};
     const uint8_t second[32] = {2};
     int64_t v[3];
+    char want[64];
     estoc_blob text;
     assert_int_equal(estoc_store_policy_published(s, &v[0], &text), ESTOC_E_NOT_FOUND);
     assert_int_equal(estoc_store_policy(s, first, "one", 10, &v[0]), ESTOC_OK);
@@ -299,6 +307,10 @@ static void profiles(void **state)
     assert_int_equal(v[2], v[0]);
     assert_memory_equal(text.ptr, "one", 3);
     estoc_blob_free(&text);
+    char seen[64] = "";
+    assert_int_equal(estoc_store_policy_each(s, see_version, seen), ESTOC_OK);
+    snprintf(want, sizeof want, "%d@10 %d@11 ", (int)v[0], (int)v[1]);
+    assert_string_equal(seen, want);
     estoc_store_close(s);
 }
 

@@ -146,12 +146,73 @@ static void sessions(void **state)
     seq = 0;
     assert_int_equal(estoc_store_sessions_each(s, run[1], &seq, 100, see_session, &seen), ESTOC_OK);
     assert_string_equal(seen.text, "xyzb"); /* what is not over */
-    assert_int_equal(estoc_store_sessions_expire(s, 100), ESTOC_OK);
+    assert_int_equal(estoc_store_sessions_expire(s, 100, 0), ESTOC_OK);
     seq = 0;
     assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 0, see_session, &seen), ESTOC_OK);
     assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 0, see_session, &seen), ESTOC_OK);
     assert_string_equal(seen.text, "xyzbyz");
+    assert_int_equal(seq, 5);
+    assert_int_equal(estoc_store_sessions_expire(s, 100, 4), ESTOC_OK);
+    seq = 0;
+    assert_int_equal(estoc_store_sessions_each(s, run[0], &seq, 0, see_session, &seen), ESTOC_OK);
+    assert_string_equal(seen.text, "xyzbyzz");
+    assert_int_equal(estoc_store_sessions_last(s, &seq), ESTOC_OK);
+    assert_int_equal(seq, 5);
     estoc_store_close(s);
+}
+
+static bool count_session(void *ctx, const estoc_kept_session *k)
+{
+    int64_t *next = ctx;
+    int64_t number = 0;
+    memcpy(&number, k->id, sizeof number);
+    assert_int_equal(number, *next);
+    (*next)++;
+    return true;
+}
+
+/* In portions; one's own, and those that are gone, are passed over. */
+static void many_sessions(void **state)
+{
+    (void)state;
+    enum { N = 2500 };
+    estoc_store *s = open_store();
+    const uint8_t run[2][ESTOC_RUN_LEN] = {{1}, {2}};
+    static estoc_kept_session list[N];
+    int64_t seq = 0, before = -1, next = 0;
+    for (int64_t i = 0; i < N; i++) {
+        list[i] = (estoc_kept_session){.until = 200, .bytes = estoc_slice_of("ab", 2)};
+        memcpy(list[i].id, &i, sizeof i);
+    }
+    assert_int_equal(estoc_store_sessions_put(s, "n1", run[0], list, N), ESTOC_OK);
+    assert_int_equal(estoc_store_sessions_put(s, "n2", run[1], list, N), ESTOC_OK);
+    for (int turns = 0; seq != before; turns++) {
+        before = seq;
+        assert_true(turns < 10);
+        assert_int_equal(estoc_store_sessions_each(s, run[1], &seq, 0, count_session, &next),
+                         ESTOC_OK);
+    }
+    assert_int_equal(next, N);
+    assert_int_equal(seq, 2 * N);
+    estoc_store_close(s);
+}
+
+static void claims_of_nodes(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store(), *other = open_store();
+    /* a file is one server's alone, and that has another guard */
+    estoc_err want = estoc_store_path(url) != NULL ? ESTOC_OK : ESTOC_E_BUSY;
+    assert_int_equal(estoc_store_claim_node(s, "n1"), ESTOC_OK);
+    assert_int_equal(estoc_store_claim_node(s, "n1"), ESTOC_OK);
+    assert_int_equal(estoc_store_claim_node(other, "n1"), want);
+    assert_int_equal(estoc_store_claim_node(other, "n2"), ESTOC_OK);
+    estoc_store_close(s);
+    for (int i = 0; i < 100 && (want = estoc_store_claim_node(other, "n1")) != ESTOC_OK; i++) {
+        usleep(100000); /* the database may take its time */
+    }
+    assert_int_equal(want, ESTOC_OK);
+    estoc_store_close(other);
 }
 
 /* ------------------------------------------------------------------------------------------ a copy */
@@ -295,6 +356,8 @@ int main(void)
         IN_FOLDER("many lines at once", audit_many),
         IN_FOLDER("D8 a secret that nodes share", secrets),
         IN_FOLDER("D8 sessions that nodes share", sessions),
+        IN_FOLDER("D8 many sessions come in portions", many_sessions),
+        IN_FOLDER("X9 a node's name on a store of its own", claims_of_nodes),
         IN_FOLDER("286 a copy of all but secrets", copy),
         IN_FOLDER("286 and from a file", copy_back),
     };
