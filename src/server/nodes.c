@@ -22,6 +22,7 @@ struct estoc_nodes {
     uint8_t run[ESTOC_RUN_LEN];
     estoc_dtls_cache *sessions;
     size_t sessions_max;
+    uint32_t claim_ms;
     bool share;
     estoc_dtls_cookies cookies;
     void (*published)(void *ctx, int64_t version);
@@ -252,7 +253,7 @@ static uint64_t since_1970_ms(void)
 /* The connection of a run before this one may be some time in dying. */
 static estoc_err claim(estoc_nodes *n, estoc_why *why)
 {
-    estoc_ms until = estoc_now_ms() + CLAIM_MS;
+    estoc_ms until = estoc_now_ms() + n->claim_ms;
     estoc_err err;
     while ((err = estoc_store_claim_node(n->store, n->node)) == ESTOC_E_BUSY &&
            estoc_now_ms() < until) {
@@ -294,6 +295,7 @@ static void init(estoc_nodes *n, const estoc_nodes_cfg *cfg)
     snprintf(n->node, sizeof n->node, "%s", cfg->node);
     n->sessions = cfg->sessions;
     n->sessions_max = cfg->sessions_max;
+    n->claim_ms = cfg->claim_ms > 0 ? cfg->claim_ms : CLAIM_MS;
     n->share = estoc_store_is_shared(cfg->store_url);
     n->cookies.offset_ms = since_1970_ms() - estoc_now_ms();
     n->published = cfg->published;

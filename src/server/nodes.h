@@ -18,6 +18,7 @@ typedef struct estoc_nodes_cfg {
     const char *node;
     estoc_dtls_cache *sessions; /* must outlive it; it has room for `sessions_max` */
     size_t sessions_max;
+    uint32_t claim_ms; /* wait so long for one of that name to be found dead; 0: half a minute */
     /* Other profiles are published than those that were last followed: on its thread, once for each
      * version */
     void (*published)(void *ctx, int64_t version);
