@@ -428,6 +428,8 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_PROFILE, "deny",       take_no_path,    OF_PROFILE(deny), 0, 0},
     {ESTOC_CONF_PROFILE, "deny-subjects", estoc_conf_take_patterns, OF_PROFILE(deny_subjects), 0, 0},
     {ESTOC_CONF_PROFILE, "names",      take_names,      OF_PROFILE(profile.any_names), 0, 0},
+    {ESTOC_CONF_PROFILE, "subject",    estoc_conf_take_subject, OF_PROFILE(profile.subject), 0, 0},
+    {ESTOC_CONF_PROFILE, "san",        estoc_conf_take_san, OF_PROFILE(profile.san), 0, 0},
     {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
     {ESTOC_CONF_PROFILE, "grace",      take_time,       OF_PROFILE(profile.grace_s), 0, 90 * DAY},
     {ESTOC_CONF_PROFILE, "pop",        take_pop,        OF_PROFILE(profile.pop), 0, 0},

@@ -6,6 +6,7 @@
 
 #include "conf_keys.h"
 #include "conf_value.h"
+#include "naming.h"
 #include "roster.h"
 #include "text.h"
 
@@ -59,6 +60,36 @@ void estoc_conf_take_patterns(estoc_conf_reading *r, const estoc_conf_key *k, vo
         return;
     }
     memcpy(to, value, len + 1);
+}
+
+/* ---- names ---- */
+
+static void take_rule(estoc_conf_reading *r, const estoc_conf_key *k, char *to, const char *value,
+                      bool (*good)(const char *rule, estoc_slice *wrong), const char *must)
+{
+    size_t len = strlen(value);
+    estoc_slice wrong = estoc_slice_str(value);
+    if (len >= ESTOC_NAMING_MAX) {
+        no_room(r, k);
+    } else if (len > 0 && !good(value, &wrong)) {
+        wrong_word(r, k, wrong, must);
+    } else {
+        memcpy(to, value, len + 1);
+    }
+}
+
+void estoc_conf_take_subject(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                             const char *value)
+{
+    take_rule(r, k, to, value, estoc_naming_subject_good,
+              "must be TYPE=VALUE, such as O=Example or CN=${client.serialNumber}");
+}
+
+void estoc_conf_take_san(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                         const char *value)
+{
+    take_rule(r, k, to, value, estoc_naming_san_good,
+              "must be dns:, ip:, uri: or email: and a name, such as dns:${client.CN}.example");
 }
 
 /* ---- usage ---- */

@@ -12,6 +12,7 @@
 
 #include "conf_keys.h"
 #include "config.h"
+#include "policy.h"
 #include "text.h"
 
 #define FILE_MAX      262144
@@ -277,6 +278,16 @@ static void defaults(struct parser *p)
     p->section = ESTOC_CONF_NOWHERE;
 }
 
+/* Names by rule, and then others by the same profile: the rule would be none. */
+static void check_names(struct parser *p, const estoc_profile *profile)
+{
+    if (profile->change_subject && estoc_policy_gives_names(profile)) {
+        p->r.line = 0;
+        estoc_conf_fault(&p->r, "[profile %s]: change-subject = yes undoes subject and san",
+                         profile->name);
+    }
+}
+
 /* What no single line shows. */
 static void check_whole(struct parser *p)
 {
@@ -285,6 +296,9 @@ static void check_whole(struct parser *p)
     for (size_t i = 0; i < c->discovery_n; i++) {
         any |= strncmp(c->discovery[i], "[::]:", 5) == 0 ||
                strncmp(c->discovery[i], "0.0.0.0:", 8) == 0;
+    }
+    for (size_t i = 0; i < c->profiles_n; i++) {
+        check_names(p, &c->profiles[i].profile);
     }
     if (c->multicast && !any) { /* a socket on one address gets no datagrams for groups */
         p->r.line = 0;

@@ -2,6 +2,7 @@
  *
  * What the authority asks and keeps while it issues (X9, E6): a batch in few round trips.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static bool answer_own(void *ctx, size_t i, const estoc_db_row *row)
     if (q->own_found) {
         estoc_blob_free(&q->own);
         a->err = a->err ? a->err : estoc_blob_copy(estoc_row_blob(row, 1), &q->own);
+        snprintf(q->own_profile, sizeof q->own_profile, "%s", estoc_row_text(row, 3));
     }
     return false;
 }
@@ -98,6 +100,7 @@ estoc_err estoc_store_ask(estoc_store *s, estoc_question *q, size_t n)
     for (size_t i = 0; i < n; i++) {
         q[i].own_found = q[i].key_used = false;
         q[i].own_revoked_at = 0;
+        q[i].own_profile[0] = '\0';
         q[i].recent = 0;
         q[i].own = q[i].again = (estoc_blob){NULL, 0};
     }

@@ -18,7 +18,7 @@
     [ESTOC_SQL_COPY + 2 * (i) + 1] = {"INSERT INTO " table " (" columns ") VALUES (" values ")", NULL}
 
 const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
-    [ESTOC_SQL_ASK_OWN]    = {"SELECT revoked_at, der, state FROM cert WHERE serial = $1", NULL},
+    [ESTOC_SQL_ASK_OWN]    = {"SELECT revoked_at, der, state, profile FROM cert WHERE serial = $1", NULL},
     [ESTOC_SQL_ASK_AGAIN]  = {"SELECT der FROM cert WHERE identity = $1 AND csr = $2 AND profile = $3"
                               " AND slot = 0 AND state = 1 AND issued_at >= $4 AND revoked_at = 0", NULL},
     [ESTOC_SQL_ASK_KEY]    = {"SELECT 1 FROM cert WHERE key = $1 AND subject <> $2 AND not_after >= $3"

@@ -121,6 +121,7 @@ typedef struct estoc_question {
     bool own_found;
     int64_t own_revoked_at; /* of the certificate of ours that has that serial */
     estoc_blob own;         /* and its DER; an intent has none */
+    char own_profile[32];   /* and what it was issued under */
     estoc_blob again;       /* E6: the newest certificate for this identity, profile and request */
     bool key_used;   /* a certificate neither revoked nor over has this key under another subject */
     uint64_t recent; /* certificates for this subject and profile, intents included */

@@ -44,6 +44,14 @@ bool estoc_subject_pattern_good(estoc_slice pattern);
 /** Whether a Name that estoc_name_check has passed matches a good pattern, to the letter. */
 bool estoc_subject_matches(estoc_slice pattern, estoc_slice name_der);
 
+/** Whether a text is a host's name: labels of letters, digits and hyphens; the first may be an asterisk.
+ *                                                          RFC 1123 section 2.1, RFC 6125 section 6.4 */
+bool estoc_text_is_host(estoc_slice text);
+/** An absolute URI, of characters that may stand in one.                    RFC 3986 section 3 */
+bool estoc_text_is_uri(estoc_slice text);
+/** A mailbox of plain characters at a host without an asterisk. */
+bool estoc_text_is_mailbox(estoc_slice text);
+
 /** Put one GeneralName from text: `dns:NAME`, `ip:ADDRESS`, `uri:URI`, `email:ADDRESS`; without a
  *  prefix an address if it reads as one, else a DNS name.
  *  @param blank  a prefix alone is an empty name of that kind

@@ -25,6 +25,8 @@ enum {
     ESTOC_USAGE_KEY_AGREEMENT = 0x08
 };
 
+#define ESTOC_NAMING_MAX 512 /* bytes of a rule for names */
+
 /** What stands in certificates besides names and key. All zero is the default. */
 typedef struct estoc_contents {
     uint8_t usage; /* ESTOC_USAGE bits, as far as a key can be used so; 0: for signatures, and to
@@ -42,13 +44,15 @@ typedef struct estoc_profile {
     uint32_t rsa_bits;   /* the least of an RSA key; 0: 2048 */
     bool manual;         /* a person decides (L2) */
     uint32_t retry_after_s; /* and this is how often the device may ask */
-    bool keygen;         /* private keys are made here, for devices that ask, and the keys certified
+    bool keygen;    /* private keys are made here, for devices that ask, and the keys certified
                                may be encrypted to (E5) */
-    bool any_names;      /* /sen grants the names asked for, not just the client's own (X10) */
-    estoc_pop pop;       /* the request is linked to the association (D9) */
-    bool registrars;     /* who has a certificate of ours with id-kp-cmcRA may enroll others */
-    bool change_subject; /* /sren grants a ChangeSubjectName (E4) */
-    uint32_t grace_s;    /* /sren takes a certificate of ours so long after its end */
+    bool any_names; /* /sen grants the names asked for, not just the client's own (X10) */
+    char subject[ESTOC_NAMING_MAX]; /* and these it gives, by rule (naming.h); "": no rule */
+    char san[ESTOC_NAMING_MAX];
+    estoc_pop pop;          /* the request is linked to the association (D9) */
+    bool registrars;        /* who has a certificate of ours with id-kp-cmcRA may enroll others */
+    bool change_subject;    /* /sren grants a ChangeSubjectName (E4) */
+    uint32_t grace_s;       /* /sren takes a certificate of ours so long after its end */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
     estoc_contents contents;
 } estoc_profile;

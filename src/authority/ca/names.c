@@ -4,7 +4,7 @@
  */
 #include <estoc/csrattrs.h>
 
-#include "policy.h"
+#include "naming.h"
 
 #define NAMES_MAX 64 /* alternative names of a request */
 
@@ -27,7 +27,7 @@ static estoc_slice next_rdn(estoc_reader *r, estoc_slice *type)
 
 /* The same attributes with the same bytes. The kind of string may differ, as libraries choose it
  * differently; the three kinds allowed write the same characters in the same bytes. */
-static bool same_name(estoc_slice a, estoc_slice b)
+bool estoc_policy_same_name(estoc_slice a, estoc_slice b)
 {
     estoc_reader outer_a = estoc_reader_of(a);
     estoc_reader outer_b = estoc_reader_of(b);
@@ -44,7 +44,7 @@ static bool same_name(estoc_slice a, estoc_slice b)
     return !estoc_reader_end(&ra) && !estoc_reader_end(&rb);
 }
 
-static bool has_san(estoc_slice names, estoc_slice name)
+bool estoc_policy_has_name(estoc_slice names, estoc_slice name)
 {
     estoc_der el;
     estoc_reader outer = estoc_reader_of(names);
@@ -68,7 +68,7 @@ static estoc_err check_san(estoc_slice asked, estoc_slice held, bool any, estoc_
         if (++n > NAMES_MAX) {
             return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "X10", "too many alternative names");
         }
-        if (!any && !has_san(held, el.whole)) {
+        if (!any && !estoc_policy_has_name(held, el.whole)) {
             return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "X10",
                                        "an alternative name that your certificate does not have");
         }
@@ -124,7 +124,8 @@ static estoc_err grant_change(const estoc_petition *p, estoc_slice values, estoc
                               estoc_ruling *why)
 {
     static const uint8_t no_name[] = {ESTOC_DER_SEQUENCE, 0};
-    if (p->op != ESTOC_OP_SREN || !p->profile->change_subject) {
+    if (p->op != ESTOC_OP_SREN || !p->profile->change_subject ||
+        estoc_policy_gives_names(p->profile)) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4", "a change of name is not granted");
     }
     grant->subject = estoc_slice_of(no_name, sizeof no_name);
@@ -135,12 +136,18 @@ static estoc_err grant_change(const estoc_petition *p, estoc_slice values, estoc
     return ESTOC_OK;
 }
 
+bool estoc_policy_gives_names(const estoc_profile *profile)
+{
+    return profile->subject[0] != '\0' || profile->san[0] != '\0';
+}
+
 /* The names the request itself has, for a device that is to stay what it is. */
 static estoc_err check_own(const estoc_petition *p, const estoc_csr *csr, estoc_ruling *why)
 {
     const estoc_cert *client = p->client;
-    bool filled_in = p->op != ESTOC_OP_SREN && estoc_name_is_empty(csr->subject);
-    if (!filled_in && !same_name(csr->subject, client->subject)) {
+    bool filled_in = p->op != ESTOC_OP_SREN &&
+                     (estoc_name_is_empty(csr->subject) || p->profile->subject[0] != '\0');
+    if (!filled_in && !estoc_policy_same_name(csr->subject, client->subject)) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, p->op == ESTOC_OP_SREN ? "E4" : "X10",
                                    "the subject is not your certificate's");
     }
@@ -178,10 +185,14 @@ estoc_err estoc_policy_names(const estoc_petition *p, const estoc_csr *csr, esto
         err = grant_change(p, change, grant, why);
         any = true;
     }
+    if (!err && p->op != ESTOC_OP_SREN) {
+        err = estoc_naming_grant(p, csr, grant, why);
+    }
     if (err) {
         return err;
     }
     if (grant->san.len > 0) {
+        any |= p->op != ESTOC_OP_SREN && p->profile->san[0] != '\0';
         return check_san(grant->san, client->san, any, why);
     }
     return estoc_name_is_empty(grant->subject)

@@ -170,6 +170,11 @@ estoc_err estoc_policy_recorded(const estoc_petition *p, const estoc_question *q
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",
                                    "your certificate is not from this CA; enroll with /sen");
     }
+    if (p->op == ESTOC_OP_SREN && estoc_policy_gives_names(p->profile) &&
+        strcmp(q->own_profile, p->profile->name) != 0) { /* it has names by other rules */
+        return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "X10",
+                                   "your certificate is of another path; enroll with /sen");
+    }
     int64_t end = p->client->not_after + (p->op == ESTOC_OP_SREN ? p->profile->grace_s : 0);
     if (*own && (q->now > end || q->now < p->client->not_before)) {
         return estoc_policy_refuse(why, ESTOC_E_FORBIDDEN, "E4",

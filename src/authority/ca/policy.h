@@ -22,6 +22,8 @@ typedef struct estoc_petition {
     estoc_slice unique; /* tls-unique of the client's association */
 } estoc_petition;
 
+#define ESTOC_NAMES_MAX 1024 /* bytes of a subject, or of alternative names, made by rule */
+
 /** What it may have. Slices into the request, the client's certificate, the profile and this itself,
  *  which therefore stays where it was filled in.                                                    */
 typedef struct estoc_grant {
@@ -35,6 +37,7 @@ typedef struct estoc_grant {
     uint8_t usage;        /* ESTOC_USAGE bits; 0: as usual */
     estoc_slice purposes; /* extended key usages: OIDs in DER */
     uint8_t picked[ESTOC_PURPOSES_MAX];
+    uint8_t made_subject[ESTOC_NAMES_MAX], made_san[ESTOC_NAMES_MAX];
 } estoc_grant;
 
 /** Whether this operation asks for a key. */
@@ -57,6 +60,12 @@ ESTOC_MUST_USE estoc_err estoc_policy_extensions(const estoc_petition *p, estoc_
 /** The usage of a key of this kind. @return 0; ESTOC_E_KEY: none of what the profile wants */
 ESTOC_MUST_USE estoc_err estoc_policy_usage(const estoc_profile *profile, estoc_key_kind kind,
                                             estoc_grant *grant, estoc_ruling *why);
+/** Whether two Names that estoc_name_check has passed have the same attributes with the same bytes. */
+bool estoc_policy_same_name(estoc_slice a, estoc_slice b);
+/** Whether GeneralNames have this one. */
+bool estoc_policy_has_name(estoc_slice names, estoc_slice name);
+/** Whether a profile gives names by rule, at least some. */
+bool estoc_policy_gives_names(const estoc_profile *profile);
 /** Whether the client is a registrar and the profile lets it enroll others (names.c). */
 bool estoc_policy_is_registrar(const estoc_petition *p);
 /** Check a request, its signature included; but for a key to be made, key and signature are ignored.

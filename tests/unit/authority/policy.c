@@ -317,6 +317,24 @@ static void own_certificate(void **state)
     profile.grace_s = 0;
 }
 
+/* Where names are given by rule, a certificate of another profile has others. */
+static void own_certificate_of_another_profile(void **state)
+{
+    (void)state;
+    bool own = false;
+    int64_t now = estoc_unix_s();
+    record(&plain.cert, plain.cert.der, "CN=dev-2", 0); /* of "" */
+    strcpy(profile.name, "ruled");
+    assert_int_equal(recorded(SREN, &plain, plain.key, "CN=dev-2", now, &own), 0);
+    strcpy(profile.subject, "CN=x");
+    assert_int_equal(recorded(SREN, &plain, plain.key, "CN=dev-2", now, &own), ESTOC_E_FORBIDDEN);
+    assert_string_equal(why.rule, "X10");
+    assert_int_equal(recorded(SEN, &plain, plain.key, "CN=dev-2", now, &own), 0);
+    profile.name[0] = '\0';
+    assert_int_equal(recorded(SREN, &plain, plain.key, "CN=dev-2", now, &own), 0);
+    profile.subject[0] = '\0';
+}
+
 /* Hard case 171. */
 static void revoked_certificate(void **state)
 {
@@ -462,6 +480,8 @@ int main(void)
         cmocka_unit_test(decryption_keys),
         cmocka_unit_test_setup_teardown(foreign_certificate, open_store, close_store),
         cmocka_unit_test_setup_teardown(own_certificate, open_store, close_store),
+        cmocka_unit_test_setup_teardown(own_certificate_of_another_profile, open_store,
+                                        close_store),
         cmocka_unit_test_setup_teardown(revoked_certificate, open_store, close_store),
         cmocka_unit_test_setup_teardown(key_of_another, open_store, close_store),
     };

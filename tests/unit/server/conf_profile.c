@@ -133,11 +133,33 @@ static void who_may_use_it(void **state)
     assert_fault(text, 2, "more than there is room for");
 }
 
+static void names_by_rule(void **state)
+{
+    (void)state;
+    const estoc_profile *p = &c.profiles[0].profile;
+    assert_loads("[profile]\nsubject = CN=${client.serialNumber}, O=Example\n"
+                 "san = dns:${client.CN}.devices.example, uri:urn:dev:${client.serialNumber}\n");
+    assert_string_equal(p->subject, "CN=${client.serialNumber}, O=Example");
+    assert_string_equal(p->san,
+                        "dns:${client.CN}.devices.example, uri:urn:dev:${client.serialNumber}");
+    assert_loads("[profile]\nsubject =\nsan =\nchange-subject = yes\n");
+    assert_string_equal(p->subject, "");
+    assert_fault("[profile]\nsubject = CN=${client.name}\n", 2,
+                 "\"CN=${client.name}\" must be TYPE=VALUE, such as");
+    assert_fault("[profile]\nsan = dns:a, host:b\n", 2, "\"host:b\" must be dns:, ip:, uri: or");
+    assert_fault("[profile x]\nchange-subject = yes\nsan = dns:a\n", 0,
+                 "[profile x]: change-subject = yes undoes subject and san");
+    char text[1000] = "[profile]\nsan = uri:";
+    memset(text + strlen(text), 'x', 508);
+    assert_fault(text, 2, "more than there is room for");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"keys and the least bits of RSA", keys, NULL, NULL, NULL},
         {"who may use it", who_may_use_it, NULL, NULL, NULL},
+        {"names by rule", names_by_rule, NULL, NULL, NULL},
         {"extended key usages", purposes, NULL, NULL, NULL},
         {"key usages", usage, NULL, NULL, NULL},
         {"certificate policies", policies, NULL, NULL, NULL},
