@@ -44,17 +44,18 @@ typedef struct estoc_audit_entry {
 ESTOC_MUST_USE estoc_err estoc_audit_write(const estoc_audit_entry *e, estoc_blob *line,
                                            uint8_t hash[32]);
 
-typedef struct estoc_audit_line {
+typedef struct estoc_audit_parsed {
     estoc_audit_entry entry; /* points into the two below */
     void *json;
     estoc_blob bytes;
     uint8_t hash[32];
-} estoc_audit_line;
+} estoc_audit_parsed;
 /** The other way. Members that are not known are passed over; none may stand there twice.
  *  @param[out] out  to be freed with estoc_audit_free; `why` says what is wrong
  *  @return 0; ESTOC_E_MALFORMED; ESTOC_E_LIMIT; ESTOC_E_MEMORY; ESTOC_E_CRYPTO. Nothing is held then */
-ESTOC_MUST_USE estoc_err estoc_audit_parse(estoc_slice line, estoc_audit_line *out, estoc_why *why);
-void estoc_audit_free(estoc_audit_line *l);
+ESTOC_MUST_USE estoc_err estoc_audit_parse(estoc_slice line, estoc_audit_parsed *out,
+                                           estoc_why *why);
+void estoc_audit_free(estoc_audit_parsed *l);
 
 /* -------------------------------------------------------------------------------- reading a file */
 
@@ -83,7 +84,7 @@ typedef struct estoc_audit_chain {
 } estoc_audit_chain;
 /** Whether this line may come next. The first may have any number: what was before it is elsewhere.
  *  @return 0; ESTOC_E_MALFORMED (not the next), with `why`                                          */
-ESTOC_MUST_USE estoc_err estoc_audit_follow(estoc_audit_chain *c, const estoc_audit_line *l,
+ESTOC_MUST_USE estoc_err estoc_audit_follow(estoc_audit_chain *c, const estoc_audit_parsed *l,
                                             estoc_why *why);
 
 #endif

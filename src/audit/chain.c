@@ -111,7 +111,7 @@ static bool follows(const estoc_audit_chain *c, const estoc_audit_entry *e, esto
     return true;
 }
 
-estoc_err estoc_audit_follow(estoc_audit_chain *c, const estoc_audit_line *l, estoc_why *why)
+estoc_err estoc_audit_follow(estoc_audit_chain *c, const estoc_audit_parsed *l, estoc_why *why)
 {
     const estoc_audit_entry *e = &l->entry;
     if (!follows(c, e, why)) {

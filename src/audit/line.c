@@ -263,7 +263,7 @@ static estoc_err malformed(estoc_why *why, const char *text, const char *name)
     return ESTOC_E_MALFORMED;
 }
 
-static estoc_err take_members(const cJSON *json, estoc_audit_line *out, estoc_writer *w,
+static estoc_err take_members(const cJSON *json, estoc_audit_parsed *out, estoc_writer *w,
                               estoc_why *why)
 {
     bool seen[MEMBERS] = {false};
@@ -294,7 +294,7 @@ static estoc_err take_members(const cJSON *json, estoc_audit_line *out, estoc_wr
     return ESTOC_OK;
 }
 
-estoc_err estoc_audit_parse(estoc_slice line, estoc_audit_line *out, estoc_why *why)
+estoc_err estoc_audit_parse(estoc_slice line, estoc_audit_parsed *out, estoc_why *why)
 {
     const char *end = NULL;
     memset(out, 0, sizeof *out);
@@ -325,7 +325,7 @@ estoc_err estoc_audit_parse(estoc_slice line, estoc_audit_line *out, estoc_why *
     return err;
 }
 
-void estoc_audit_free(estoc_audit_line *l)
+void estoc_audit_free(estoc_audit_parsed *l)
 {
     cJSON_Delete(l->json);
     estoc_blob_free(&l->bytes);

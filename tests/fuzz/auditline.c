@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    estoc_audit_line l, back;
+    estoc_audit_parsed l, back;
     estoc_why why = {""};
     estoc_blob text, again;
     uint8_t hash[32];

@@ -43,7 +43,7 @@ static estoc_err walk(estoc_audit_chain *c, uint64_t *n, estoc_why *why)
     assert_int_equal(estoc_audit_open(path, &r), 0);
     assert_int_equal(r.size, len);
     while ((err = estoc_audit_next(&r, &line)) == ESTOC_OK) {
-        estoc_audit_line l;
+        estoc_audit_parsed l;
         err = estoc_audit_parse(line, &l, why);
         if (!err) {
             err = estoc_audit_follow(c, &l, why);

@@ -102,7 +102,7 @@ static void assert_same(const estoc_audit_entry *a, const estoc_audit_entry *b)
 static void there_and_back(const estoc_audit_entry *e)
 {
     estoc_blob line;
-    estoc_audit_line back;
+    estoc_audit_parsed back;
     estoc_why why = {""};
     uint8_t hash[32];
     assert_int_equal(estoc_audit_write(e, &line, hash), 0);
@@ -127,7 +127,7 @@ static void of_later_versions(void **state)
 {
     (void)state;
     char text[512];
-    estoc_audit_line l;
+    estoc_audit_parsed l;
     estoc_why why;
     snprintf(text, sizeof text,
              " {\"new\":{\"a\":[1,null]},\"prev\":\"%064d\",\"op\":\"x\",\"seq\":1,\"node\":\"n\","
@@ -146,7 +146,7 @@ static void wrong(const char *there, const char *instead, const char *words)
         "\"result\":\"y\",\"serial\":\"00ff\",\"cert\":\"MAMCAQU=\",\"prev\":"
         "\"0000000000000000000000000000000000000000000000000000000000000000\"}";
     char text[512];
-    estoc_audit_line l;
+    estoc_audit_parsed l;
     estoc_why why = {""};
     const char *at = strstr(good, there);
     assert_non_null(at);
@@ -205,7 +205,7 @@ static void too_much(void **state)
 {
     (void)state;
     static char text[ESTOC_AUDIT_LINE_MAX + 2];
-    estoc_audit_line l;
+    estoc_audit_parsed l;
     estoc_why why;
     size_t n = 0;
     for (int i = 0; i < 60; i++) {
