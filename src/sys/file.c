@@ -73,7 +73,7 @@ static estoc_err write_all(int fd, estoc_slice data)
 }
 
 /* The rename is durable only when the folder is. */
-static estoc_err sync_folder(const char *path)
+estoc_err estoc_file_sync_folder(const char *path)
 {
     char folder[4096];
     const char *slash = strrchr(path, '/');
@@ -120,7 +120,7 @@ estoc_err estoc_file_write(const char *path, estoc_slice data, unsigned mode)
         errno = saved;
         return err;
     }
-    return sync_folder(path);
+    return estoc_file_sync_folder(path);
 }
 
 bool estoc_file_exists(const char *path)
@@ -139,7 +139,7 @@ estoc_err estoc_file_link(const char *target, const char *path)
     if (symlink(target, temp) != 0 || rename(temp, path) != 0) {
         return ESTOC_E_FILE;
     }
-    return sync_folder(path);
+    return estoc_file_sync_folder(path);
 }
 
 estoc_err estoc_file_remove(const char *path)
@@ -147,7 +147,7 @@ estoc_err estoc_file_remove(const char *path)
     if (unlink(path) != 0) {
         return errno == ENOENT ? ESTOC_OK : ESTOC_E_FILE;
     }
-    return sync_folder(path);
+    return estoc_file_sync_folder(path);
 }
 
 estoc_err estoc_path_join(char *out, size_t cap, const char *dir, const char *name)

@@ -58,6 +58,8 @@ ESTOC_MUST_USE estoc_err estoc_file_read(const char *path, size_t max, estoc_blo
  *  @param mode  0600 for anything secret                                                           */
 ESTOC_MUST_USE estoc_err estoc_file_write(const char *path, estoc_slice data, unsigned mode);
 bool estoc_file_exists(const char *path);
+/** Make the name of this file durable. @return 0; ESTOC_E_FILE */
+ESTOC_MUST_USE estoc_err estoc_file_sync_folder(const char *path);
 /** Replace whatever `path` is by a symbolic link, atomically and durably. @return 0; ESTOC_E_FILE */
 ESTOC_MUST_USE estoc_err estoc_file_link(const char *target, const char *path);
 /** Remove a file durably; one that is not there is removed. @return 0; ESTOC_E_FILE */
