@@ -113,7 +113,7 @@ int main(int argc, char **argv)
         {"reject",  "refuse a request its certificate", estocd_reject},
         {"revoke",  "revoke a certificate", estocd_revoke},
         {"profiles", "publish profiles to all nodes; list and show their versions", estocd_profiles},
-        {"crl",     "`estocd list --json` says which certificates are revoked", NULL},
+        {"crl",     "write the list of revoked certificates", estocd_crl},
         {"stats",   "count with `estocd list --json`, and see the log", NULL},
         {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},
         {"restore", "put the copied files back into DIR while estocd is stopped", NULL},

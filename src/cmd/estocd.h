@@ -32,6 +32,7 @@ int estocd_pending(int argc, char **argv);
 int estocd_approve(int argc, char **argv);
 int estocd_reject(int argc, char **argv);
 int estocd_revoke(int argc, char **argv);
+int estocd_crl(int argc, char **argv);
 int estocd_profiles(int argc, char **argv);
 
 /* What `init` makes in DIR beside the files that estocd.conf names. */

@@ -164,6 +164,20 @@ static void check_access(struct check *c)
     }
 }
 
+/* HC 237 */
+static void check_lists(struct check *c)
+{
+    const estoc_config *conf = &c->conf;
+    bool any = conf->crl_file[0] != '\0' || conf->crl_listen[0] != '\0';
+    if (any && c->ca.n > 0 && !estoc_cert_signs_crls(estoc_blob_slice(c->ca.at[0]))) {
+        fault(c, "%s: its key usage does not allow revocation lists (cRLSign)", conf->ca_chain);
+    }
+    if (!any && conf->crl_url[0] != '\0') {
+        note(conf->crl_url, "no list is made here for it: set crl-file or crl-listen, or let a "
+                            "timer run `estocd crl`");
+    }
+}
+
 /* K1: after /crts a device checks the server against what it got. */
 static void check_server_by_ca(const struct check *c)
 {
@@ -332,6 +346,7 @@ static int check(const char *dir)
     check_more_certs(&c, c.conf.rollover, &rollover);
     check_client_crls(&c);
     check_access(&c);
+    check_lists(&c);
     check_server_by_ca(&c);
     check_dtls(&c);
     check_decrypt_keys(&c);

@@ -3,7 +3,10 @@
  * The ends of a revocation list, with a look at neither the entries nor the signature: they may be many
  * megabytes.
  */
-#include <string.h>
+#include <limits.h>
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include "crypto.h"
 
@@ -78,4 +81,14 @@ estoc_err estoc_crl_read(estoc_slice der, estoc_crl_head *head)
         *head = (estoc_crl_head){.at = 0};
     }
     return err;
+}
+
+bool estoc_cert_signs_crls(estoc_slice der)
+{
+    const uint8_t *p = der.ptr;
+    X509 *x = der.len > 0 && der.len <= LONG_MAX ? d2i_X509(NULL, &p, (long)der.len) : NULL;
+    bool signs = x != NULL && (X509_get_key_usage(x) & KU_CRL_SIGN) != 0;
+    X509_free(x);
+    ERR_clear_error();
+    return signs;
 }

@@ -93,6 +93,8 @@ typedef struct estoc_crl_head {
 /** @param[out] head  points into `der`; zeroed on failure
  *  @return 0; ESTOC_E_TRUNCATED; ESTOC_E_MALFORMED; ESTOC_E_TRAILING. Entries are not looked at     */
 ESTOC_MUST_USE estoc_err estoc_crl_read(estoc_slice der, estoc_crl_head *head);
+/** Whether a CA's certificate lets its key sign them: cRLSign, or no key usage at all. */
+bool estoc_cert_signs_crls(estoc_slice der);
 /** The lists of a file, PEM (each "X509 CRL") or one in DER. @return as estoc_certs_load */
 ESTOC_MUST_USE estoc_err estoc_crls_load(const char *path, estoc_blobs *out, estoc_why *why);
 ESTOC_MUST_USE estoc_err estoc_crl_pem(estoc_slice der, estoc_blob *out);

@@ -177,6 +177,18 @@ static bool take_addresses(estoc_conf_reading *r, const char *key, char (*to)[64
     return true;
 }
 
+static void take_one_address(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                             const char *value)
+{
+    size_t len = strlen(value);
+    if (len >= sizeof r->c->crl_listen || (len > 0 && !is_address(value))) {
+        estoc_conf_fault(r, "%s = %.60s: must be ADDRESS:PORT, such as [::]:8080, or nothing",
+                         k->name, value);
+        return;
+    }
+    memcpy(to, value, len + 1);
+}
+
 static void take_listen(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value)
 {
     estoc_config *c = to; /* the whole: a list and its length */
@@ -410,6 +422,9 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "rollover",       take_no_path, OF(rollover),            0, 0},
     {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},
+    {ESTOC_CONF_CA,     "crl-file",       take_no_path, OF(crl_file),            0, 0},
+    {ESTOC_CONF_CA,     "crl-listen",     take_one_address, OF(crl_listen),      0, 0},
+    {ESTOC_CONF_CA,     "crl-next-update", take_time,  OF(crl_good_s),           10 * SECOND, YEAR},
     {ESTOC_CONF_CA,     "crl-url",        take_url,    OF(crl_url),              0, 0},
     {ESTOC_CONF_CA,     "profiles",       take_profiles, OF(profiles_in_store),  0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},

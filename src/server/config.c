@@ -258,6 +258,7 @@ static void defaults(struct parser *p)
     snprintf(c->root, sizeof c->root, "%s", "est");
     c->log_level = ESTOC_LOG_INFO;
     c->retry_window_s = 86400;
+    c->crl_good_s = 7 * 86400;
     c->pending = (estoc_pending_rules){.max = 10000, .per_client = 4, .keep_s = 30 * 86400};
     bool bad = !estoc_conf_store(c, "sqlite:store.db");
     const struct {

@@ -66,6 +66,9 @@ typedef struct estoc_config {
     char client_anchors[512];
     char decrypt_keys[512];        /* E5; empty: none */
     char store[600];               /* "sqlite:PATH" */
+    char crl_file[512];            /* empty: none */
+    char crl_listen[64];           /* "ADDR:PORT"; empty: off */
+    uint32_t crl_good_s;           /* from thisUpdate to nextUpdate; default 7 days */
     char crl_url[256];             /* in each certificate issued; empty: none */
     uint32_t retry_window_s;       /* E6; default 86400 */
     estoc_pending_rules pending;   /* L2; default 10000, 4 of one client, 30 days */

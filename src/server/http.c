@@ -32,7 +32,7 @@ enum {
 /* Held by its place, and by each answer that is on its way. */
 struct shelf {
     estoc_blob bytes;
-    int64_t version, until;
+    int64_t until;
     unsigned refs; /* under the lock */
     char path[32], type[48];
     char tag[24], modified[40];
@@ -106,9 +106,6 @@ static struct shelf *place(estoc_http *h, struct shelf *s, estoc_err *err)
         *err = ESTOC_E_LIMIT;
         return s;
     }
-    if (i < h->n && h->at[i]->version > s->version) {
-        return s;
-    }
     struct shelf *old = i < h->n ? h->at[i] : NULL;
     h->n += i == h->n;
     h->at[i] = s;
@@ -127,7 +124,6 @@ estoc_err estoc_http_put(estoc_http *h, const estoc_document *doc)
         }
         return err;
     }
-    s->version = doc->version;
     s->until = doc->until;
     s->refs = 1;
     pthread_mutex_lock(&h->lock);

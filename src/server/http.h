@@ -15,7 +15,6 @@ typedef struct estoc_document {
     const char *path; /* "/crl" */
     const char *type; /* "application/pkix-crl" */
     estoc_slice bytes;
-    int64_t version;  /* one of a lower version does not take its place */
     int64_t modified; /* seconds since 1970 */
     int64_t until;    /* from then on it is not served any more; INT64_MAX: no such time */
 } estoc_document;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lists.h"
 #include "nodes.h"
 #include "server.h"
 #include "store.h"
@@ -26,6 +27,7 @@ struct estoc_server {
     size_t addresses_n;
     estoc_plain *plain; /* used by the first worker; NULL: off */
     estoc_place place;
+    estoc_lists *lists;
     size_t sessions_max;
     void (*news)(void *ctx);
     void *news_ctx;
@@ -174,7 +176,7 @@ static estoc_err begin(estoc_server *s, const estoc_config *conf, estoc_why *why
         follow(s);
         err = estoc_nodes_start(s->place.nodes);
     }
-    return err;
+    return err ? err : estoc_lists_open(s->generation, &s->lists, why);
 }
 
 estoc_err estoc_server_start(const estoc_config *conf, void (*news)(void *ctx), void *ctx,
@@ -217,6 +219,11 @@ const char *estoc_server_address(const estoc_server *s, size_t i)
 const char *estoc_server_plain_address(const estoc_server *s, size_t i)
 {
     return estoc_plain_address(s->plain, i);
+}
+
+const char *estoc_server_http_address(const estoc_server *s)
+{
+    return estoc_lists_address(s->lists);
 }
 
 /* Where the new generation is on another store, `fresh` is that. */
@@ -263,6 +270,7 @@ estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_w
     estoc_generation_release(s->generation);
     s->generation = g;
     follow(s);
+    estoc_lists_follow(s->lists, g);
     return ESTOC_OK;
 }
 
@@ -274,6 +282,7 @@ estoc_err estoc_server_follow(estoc_server *s, estoc_why *why)
 
 void estoc_server_stop(estoc_server *s)
 {
+    estoc_lists_close(s->lists);
     for (size_t n = 0; n < s->workers_n; n++) {
         if (s->workers[n].started) {
             estoc_worker_stop(&s->workers[n]);

@@ -19,8 +19,10 @@ ESTOC_MUST_USE estoc_err estoc_server_start(const estoc_config *conf, void (*new
 const char *estoc_server_address(const estoc_server *s, size_t i);
 /** The same for the sockets of plain CoAP, for discovery. */
 const char *estoc_server_plain_address(const estoc_server *s, size_t i);
+/** The same for the revocation list over HTTP. @return NULL: it is not served */
+const char *estoc_server_http_address(const estoc_server *s);
 /** Use a new configuration for associations from now on. Listening addresses, those of discovery
- *  too, the number of workers, sessions_max and the node's name stay what they were.
+ *  and HTTP too, the number of workers, sessions_max and the node's name stay what they were.
  *  @return 0; or an error with `why` filled, and the old configuration stays in force              */
 ESTOC_MUST_USE estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf,
                                              estoc_why *why);

@@ -51,8 +51,8 @@ static bool take_crl(void *ctx, size_t i, const estoc_db_row *row)
                                  .this_update = estoc_row_int(row, 1),
                                  .next_update = estoc_row_int(row, 2),
                                  .revision = estoc_row_int(row, 3)};
-    c->err = estoc_blob_copy(estoc_row_blob(row, 4), c->der);
-    c->out->der = estoc_blob_slice(*c->der);
+    c->err = c->der != NULL ? estoc_blob_copy(estoc_row_blob(row, 4), c->der) : ESTOC_OK;
+    c->out->der = c->der != NULL ? estoc_blob_slice(*c->der) : estoc_slice_of(NULL, 0);
     return false;
 }
 
@@ -61,7 +61,9 @@ estoc_err estoc_store_crl_newest(estoc_store *s, estoc_crl_record *crl, estoc_bl
     struct crl c = {crl, der, ESTOC_E_NOT_FOUND};
     const estoc_db_run run = {
         .statement = ESTOC_SQL_CRL_NEWEST, .times = 1, .row = take_crl, .ctx = &c};
-    *der = (estoc_blob){NULL, 0};
+    if (der != NULL) {
+        *der = (estoc_blob){NULL, 0};
+    }
     *crl = (estoc_crl_record){.number = 0};
     estoc_err err = estoc_store_run(s, &run);
     return err ? err : c.err;

@@ -218,7 +218,9 @@ typedef struct estoc_crl_record {
 ESTOC_MUST_USE estoc_err estoc_store_crl_number(estoc_store *s, int64_t at, int64_t *number);
 /** Keep as the newest; older ones are dropped. */
 ESTOC_MUST_USE estoc_err estoc_store_crl_put(estoc_store *s, const estoc_crl_record *crl);
-/** The newest. @param[out] der  the caller frees, what crl->der points to @return 0; ESTOC_E_NOT_FOUND; ESTOC_E_STORE; ESTOC_E_MEMORY */
+/** The newest. @param[out] der  the caller frees, what crl->der points to; NULL: it is not wanted, it
+ *  may be many megabytes
+ *  @return 0; ESTOC_E_NOT_FOUND; ESTOC_E_STORE; ESTOC_E_MEMORY                                     */
 ESTOC_MUST_USE estoc_err estoc_store_crl_newest(estoc_store *s, estoc_crl_record *crl,
                                                 estoc_blob *der);
 

@@ -215,14 +215,24 @@ void fixture_start(fixture *f)
     snprintf(f->uri, sizeof f->uri, "coaps://127.0.0.1:%u", port);
 }
 
-uint16_t fixture_plain_port(fixture *f)
+static uint16_t next_port(fixture *f, const char *begins)
 {
     char line[256];
     unsigned port = 0;
     read_line(f->out, line, sizeof line, READY_MS);
-    assert_memory_equal(line, "ready coap://", 13);
+    assert_memory_equal(line, begins, strlen(begins));
     assert_int_equal(sscanf(strrchr(line, ':'), ":%u", &port), 1);
     return (uint16_t)port;
+}
+
+uint16_t fixture_plain_port(fixture *f)
+{
+    return next_port(f, "ready coap://");
+}
+
+uint16_t fixture_http_port(fixture *f)
+{
+    return next_port(f, "ready http://");
 }
 
 int run_wait(pid_t pid, int timeout_ms)

@@ -49,6 +49,8 @@ void fixture_conf(fixture *f, const char *section, const char *key, const char *
 void fixture_start(fixture *f);
 /** After fixture_start: the port of the next "ready coap://" line. */
 uint16_t fixture_plain_port(fixture *f);
+/** After that: the port of the "ready http://" line. */
+uint16_t fixture_http_port(fixture *f);
 /** SIGTERM; fails the test unless it ends with 0 in time. */
 void fixture_stop(fixture *f);
 void fixture_restart(fixture *f);

@@ -33,7 +33,7 @@ bool estoc_crl_add(estoc_crl *crl, estoc_slice serial, int64_t revoked_at, estoc
  *          0); ESTOC_E_LIMIT (4 GiB); what estoc_key_sign returns                                   */
 ESTOC_MUST_USE estoc_err estoc_crl_end(estoc_crl *crl, const estoc_cert *issuer, int64_t number,
                                        estoc_blob *out);
-/** Instead of estoc_crl_end. */
+/** Instead of estoc_crl_end, or after it. */
 void estoc_crl_drop(estoc_crl *crl);
 
 #endif

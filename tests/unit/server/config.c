@@ -138,6 +138,9 @@ static void every_key(void **state)
                  "profiles = store\n"
                  "retry-window = 0\n"
                  "crl-url = http://ca.example/crl\n"
+                 "crl-file = lists.pem\n"
+                 "crl-listen = [::]:8080\n"
+                 "crl-next-update = 1d\n"
                  "pending-max = 3\n"
                  "pending-per-client = 2\n"
                  "pending-keep = 1w\n"
@@ -190,6 +193,9 @@ static void every_key(void **state)
     assert_string_equal(c.node, "n-1.example_2");
     assert_int_equal(c.retry_window_s, 0);
     assert_string_equal(c.crl_url, "http://ca.example/crl");
+    assert_path(c.crl_file, "lists.pem");
+    assert_string_equal(c.crl_listen, "[::]:8080");
+    assert_int_equal(c.crl_good_s, 86400);
     assert_int_equal(c.pending.max, 3);
     assert_int_equal(c.pending.per_client, 2);
     assert_int_equal(c.pending.keep_s, 7 * 86400);
@@ -317,6 +323,9 @@ static void each_fault(void **state)
         {"[server]\ndtls-timeout = 61s\n", 2, "from 50ms to 1m"},
         {"[ca]\nretry-window = 2y\n", 2, "to 1y"},
         {"[ca]\ncrl-url = https://ca.example/crl\n", 2, "http://HOST/PATH"},
+        {"[ca]\ncrl-listen = 8080\n", 2, "ADDRESS:PORT"},
+        {"[ca]\ncrl-listen = [::]:8080, 127.0.0.1:1\n", 2, "ADDRESS:PORT"},
+        {"[ca]\ncrl-next-update = 2y\n", 2, "from 10s to 1y"},
         {"[ca]\ncrl-url = http://\n", 2, "http://HOST/PATH"},
         {"[ca]\ncrl-url = http:///crl\n", 2, "http://HOST/PATH"},
         {"[ca]\ncrl-url = http://ca.example/a list\n", 2, "http://HOST/PATH"},

@@ -30,6 +30,10 @@ static void crls(void **state)
     assert_int_equal(der.len, 1);
     assert_int_equal(der.ptr[0], 2);
     assert_ptr_equal(crl.der.ptr, der.ptr);
+    assert_int_equal(estoc_store_crl_newest(s, &crl, NULL), ESTOC_OK);
+    assert_int_equal(crl.number, n[2]);
+    assert_int_equal(crl.revision, 22);
+    assert_int_equal(crl.der.len, 0);
     estoc_blob_free(&der);
     estoc_store_close(s);
 }
