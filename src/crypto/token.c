@@ -140,6 +140,12 @@ static estoc_err read_pin(const char *path, char pin[PIN_MAX + 1], estoc_why *wh
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static ENGINE *engine;
+static struct past {
+    ENGINE *engine;
+    struct past *next;
+} * past;                      /* engines that keys still point to */
+static unsigned engine_number; /* each one has another */
+static size_t engine_keys;     /* that were found in it, and not given back */
 static char engine_module[ESTOC_KEY_URI_MAX + 1];
 static UI_METHOD *nobody; /* answers no question: a PIN is never asked for on a terminal */
 
@@ -188,16 +194,17 @@ static estoc_err open_engine(const char *module, estoc_why *why)
     }
     ENGINE_load_dynamic();
     engine = ENGINE_by_id("pkcs11");
+    engine_number++;
+    engine_keys = 0;
     if (engine == NULL) {
         estoc_why_set(why,
                       "pkcs11: OpenSSL has no engine for it; install libengine-pkcs11-openssl");
         return ESTOC_E_KEY;
     }
-    nobody = UI_create_method("estoc");
+    nobody = nobody != NULL ? nobody : UI_create_method("estoc");
     if (!start(module)) {
         estoc_why_set(why, "pkcs11: the module %s cannot be used: %s",
                       module[0] != '\0' ? module : "p11-kit-proxy", reason());
-        UI_destroy_method(nobody);
         ENGINE_free(engine);
         engine = NULL;
         return ESTOC_E_KEY;
@@ -224,10 +231,11 @@ static estoc_err load(const estoc_token_uri *uri, EVP_PKEY **out, estoc_why *why
                       reason());
         return ESTOC_E_KEY;
     }
+    engine_keys++;
     return ESTOC_OK;
 }
 
-estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_why *why)
+estoc_err estoc_token_key(const char *text, EVP_PKEY **out, unsigned *number, estoc_why *why)
 {
     estoc_token_uri uri;
     *out = NULL;
@@ -235,8 +243,35 @@ estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_why *why)
     if (!err) {
         pthread_mutex_lock(&lock);
         err = load(&uri, out, why);
+        *number = engine_number;
         pthread_mutex_unlock(&lock);
     }
     ERR_clear_error();
     return err;
+}
+
+/* What the module remembers of a token that was away, sessions and log-ins, is of no use: another engine
+ * asks anew. The one before stays where it is if keys of it are in use, which have pointers to it. */
+void estoc_token_forget(void)
+{
+    pthread_mutex_lock(&lock);
+    struct past *kept = engine != NULL && engine_keys > 0 ? malloc(sizeof *kept) : NULL;
+    if (kept != NULL) {
+        *kept = (struct past){engine, past};
+        past = kept;
+    } else if (engine != NULL && engine_keys == 0) {
+        ENGINE_finish(engine);
+        ENGINE_free(engine);
+    }
+    engine = NULL;
+    pthread_mutex_unlock(&lock);
+    ERR_clear_error();
+}
+
+void estoc_token_give_back(EVP_PKEY *native, unsigned number)
+{
+    pthread_mutex_lock(&lock);
+    EVP_PKEY_free(native);
+    engine_keys -= number == engine_number && engine_keys > 0;
+    pthread_mutex_unlock(&lock);
 }

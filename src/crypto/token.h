@@ -21,7 +21,15 @@ typedef struct estoc_token_uri {
 ESTOC_MUST_USE estoc_err estoc_token_uri_parse(const char *text, estoc_token_uri *uri,
                                                estoc_why *why);
 /** Find the key and log in: by the PIN in the file of pin-source, or of $ESTOC_PIN_FILE.
+ *  @param[out] number  of the engine that has it, for estoc_token_give_back
  *  @return 0 and a reference; ESTOC_E_KEY; ESTOC_E_FILE (of the PIN); with `why` filled            */
-ESTOC_MUST_USE estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_why *why);
+ESTOC_MUST_USE estoc_err estoc_token_key(const char *text, EVP_PKEY **out, unsigned *number,
+                                         estoc_why *why);
+
+/** Before a key that was there is looked for again: what is remembered of tokens is of no use. */
+void estoc_token_forget(void);
+
+/** Free the reference to a key that was found. */
+void estoc_token_give_back(EVP_PKEY *native, unsigned number);
 
 #endif

@@ -281,6 +281,47 @@ static void lost_key(void **state)
     peer_free(p);
 }
 
+/* Pulled, and back: without a restart. The PIN is asked for again, and nobody else is told it. */
+static void pulled(void **state)
+{
+    fixture *f = *state;
+    output o;
+    char uri[512];
+    static char log[65536];
+    move_key(f, "ca", "21");
+    snprintf(uri, sizeof uri, "%s&module-path=%s", uri_of(f, "ca"), getenv("ESTOC_MODULE"));
+    fixture_conf(f, "ca", "key", uri);
+    setenv("ESTOC_TOKEN_AWAY", path_in(f, "away"), 1);
+    fixture_start(f);
+    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev1"), NULL);
+    ok(&o);
+    for (unsigned outage = 0; outage < 2; outage++) {
+        write_file(path_in(f, "away"), "", 0, "w");
+        for (unsigned n = 0; n < 3; n++) {
+            run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev2"), NULL);
+            assert_int_equal(o.code, 75);
+            assert_non_null(strstr(o.err, "5.03"));
+        }
+        assert_int_equal(issued(f), 1 + outage);
+        run(&o, "estocd", "list", "--dir", f->srv, "--json", NULL); /* none is left open */
+        assert_null(strstr(o.out, "\"state\":\"intent\""));
+        assert_int_equal(remove(path_in(f, "away")), 0);
+        /* it is looked for once a second */
+        long long end = now_ms() + 20000;
+        do {
+            run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev2"), NULL);
+        } while (o.code == 75 && now_ms() < end);
+        ok(&o);
+        assert_int_equal(issued(f), 2 + outage);
+    }
+    fixture_stop(f);
+    unsetenv("ESTOC_TOKEN_AWAY");
+    read_file(path_in(f, "estocd.log"), log, sizeof log);
+    assert_non_null(strstr(log, "event=token result=gone"));
+    assert_non_null(strstr(log, "event=token result=back"));
+    assert_null(strstr(log, PIN));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +332,8 @@ int main(void)
         TOKEN("cli the PIN from a file, and a module by its path", pins_and_modules),
         TOKEN("cli what is wrong with a pkcs11: URI is told in one line, without the PIN", refused),
         TOKEN("cli the server's and the CA's key in the token", server_keys),
+        TOKEN("X9 HC 292 a token that is pulled: 5.03, and on without a restart when it is back",
+              pulled),
         TOKEN("C4 a CA's key that is gone from the token is 5.03, and nothing is issued", lost_key),
     };
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);
