@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test test-postgres bench bench-store bench-egress soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test test-postgres bench bench-store bench-egress fault soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -31,6 +31,10 @@ bench-store: deps ## what waiting for the disk costs, as a ratio to a store in m
 
 bench-egress: deps ## what leaves a server with a budget of 100 kbit/s
 	@bench/egress
+
+fault: all ## kill -9, power cuts, full disks, stopped databases: what the store keeps (30 min)
+	@ninja -C $(BUILD) tests/fault/fault-disk.so
+	@FAULT_BUILD=$(BUILD) tests/fault/run
 
 soak: deps ## 10,000 enrollments, and the server's memory
 	@bench/soak 10000
