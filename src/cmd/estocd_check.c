@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "access.h"
 #include "args.h"
@@ -263,12 +264,34 @@ static void check_published(struct check *c, estoc_store *store)
     }
 }
 
+/* Whether the address of a database has a password in it. */
+static bool has_password(const char *url)
+{
+    const char *user = strstr(url, "://");
+    const char *at = user != NULL ? strchr(user, '@') : NULL;
+    return strstr(url, "password=") != NULL ||
+           (at != NULL && memchr(user + 3, ':', (size_t)(at - user - 3)) != NULL);
+}
+
+static void check_password(const struct check *c)
+{
+    char path[sizeof c->conf.dir + 16];
+    struct stat st;
+    if (has_password(c->conf.store) &&
+        !estoc_path_join(path, sizeof path, c->conf.dir, ESTOCD_CONF) && stat(path, &st) == 0 &&
+        (st.st_mode & 077) != 0) {
+        note(path, "has the database's password, and others may read it: chmod 600, or put the "
+                   "password into ~/.pgpass");
+    }
+}
+
 static uint64_t check_store(struct check *c)
 {
     estoc_why why = {""};
     estoc_store *store;
     uint64_t n = 0;
     const char *path = estoc_store_path(c->conf.store);
+    check_password(c);
     if (path != NULL && !estoc_file_exists(path)) {
         if (errno == ENOENT) {
             note(path, "is not there: `estocd run` begins a new one");

@@ -405,6 +405,22 @@ static const char durable[] = "SET client_min_messages = warning; SET lock_timeo
                               "SELECT set_config('synchronous_commit', 'on', false)"
                               " WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 
+static void warn_of_risks(PGconn *conn)
+{
+    static const char *const settings[] = {"fsync", "full_page_writes"};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        char text[96];
+        snprintf(text, sizeof text, "SHOW %s", settings[i]);
+        PGresult *res = PQexec(conn, text);
+        if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1 &&
+            strcmp(PQgetvalue(res, 0, 0), "off") == 0) {
+            estoc_log(ESTOC_LOG_WARN, "store", "event", settings[i], "why",
+                      "is off at the database: a power cut may lose what was promised", NULL);
+        }
+        PQclear(res);
+    }
+}
+
 static estoc_err open_database(struct postgres_db *d, const char *url,
                                const estoc_db_schema *schema, estoc_why *why)
 {
@@ -423,6 +439,7 @@ static estoc_err open_database(struct postgres_db *d, const char *url,
     if (!tell(d->conn, durable, why)) {
         return ESTOC_E_STORE;
     }
+    warn_of_risks(d->conn);
     estoc_err err = migrate(d->conn, schema, why);
     if (!err && PQenterPipelineMode(d->conn) != 1) {
         estoc_why_set(why, "store: PostgreSQL: no pipeline");

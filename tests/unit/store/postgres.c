@@ -308,6 +308,30 @@ static void durable(void **state)
     estoc_store_close(s);
 }
 
+/* Somebody runs it without a net. */
+static void risks(void **state)
+{
+    (void)state;
+    char text[4096] = "";
+    FILE *log = tmpfile();
+    assert_non_null(log);
+    assert_int_equal(tell_database("ALTER SYSTEM SET full_page_writes = off"), 0);
+    assert_int_equal(tell_database("SELECT pg_reload_conf(), pg_sleep(0.2)"), 0);
+    for (int i = 0; i < 100 && strstr(text, "full_page_writes") == NULL; i++) {
+        estoc_log_file(log); /* the server takes it up in its time */
+        estoc_store_close(open_store());
+        estoc_log_file(null);
+        rewind(log);
+        text[fread(text, 1, sizeof text - 1, log)] = '\0';
+        usleep(50000);
+    }
+    assert_non_null(strstr(text, "event=full_page_writes"));
+    assert_null(strstr(text, "event=fsync"));
+    assert_int_equal(tell_database("ALTER SYSTEM RESET full_page_writes"), 0);
+    assert_int_equal(tell_database("SELECT pg_reload_conf()"), 0);
+    fclose(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +343,7 @@ int main(void)
         QUIET("many runs, each with its answer", many_runs),
         QUIET("291 what is no store of ours is refused, without a password in the text", refusals),
         QUIET("291 set up by several at once", by_many),
+        QUIET("X9 a server that may lose what it has is told of", risks),
         QUIET("X9 commits are durable, whatever the server's default", durable),
     };
     return cmocka_run_group_tests_name("store/postgres", tests, NULL, NULL);
