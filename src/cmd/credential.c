@@ -34,6 +34,13 @@ bool estoc_key_same(const estoc_key *a, const estoc_key *b)
 estoc_err estoc_credential_load(const char *cert_path, const char *key_path, estoc_blobs *chain,
                                 estoc_key **key, estoc_why *why)
 {
+    return estoc_credential_load_sealed(cert_path, key_path, NULL, chain, key, why);
+}
+
+estoc_err estoc_credential_load_sealed(const char *cert_path, const char *key_path,
+                                       const char *passphrase, estoc_blobs *chain, estoc_key **key,
+                                       estoc_why *why)
+{
     *key = NULL;
     memset(chain, 0, sizeof *chain);
     estoc_err err = estoc_certs_load(cert_path, chain, why);
@@ -42,7 +49,8 @@ estoc_err estoc_credential_load(const char *cert_path, const char *key_path, est
         err = ESTOC_E_FILE;
     }
     if (!err) {
-        err = estoc_key_load(key_path, key, why);
+        err = passphrase == NULL ? estoc_key_load(key_path, key, why)
+                                 : estoc_key_load_sealed(key_path, passphrase, key, why);
     }
     if (!err && !estoc_key_matches(*key, estoc_blob_slice(chain->at[0]))) {
         estoc_why_set(why, "%s and %s do not belong together; give the pair made at one time",

@@ -34,6 +34,11 @@ bool estoc_key_same(const estoc_key *a, const estoc_key *b);
  *  @return 0; ESTOC_E_FILE, ESTOC_E_KEY or another with `why` filled: nothing is held then         */
 ESTOC_MUST_USE estoc_err estoc_credential_load(const char *cert_path, const char *key_path,
                                                estoc_blobs *chain, estoc_key **key, estoc_why *why);
+/** The same with a key that may be encrypted.
+ *  @param passphrase  as for estoc_key_load_sealed, or NULL: there is no way to name one           */
+ESTOC_MUST_USE estoc_err estoc_credential_load_sealed(const char *cert_path, const char *key_path,
+                                                      const char *passphrase, estoc_blobs *chain,
+                                                      estoc_key **key, estoc_why *why);
 
 /** Make PREFIX.d and hold its lock until the process ends.
  *  @return 0; ESTOC_E_BUSY (another run is at work); ESTOC_E_FILE; with `why` filled               */

@@ -63,12 +63,12 @@ static void check_dates(struct check *c, const char *file, const estoc_cert *cer
     }
 }
 
-static void check_pair(struct check *c, const char *cert_file, const char *key_file, bool ca,
-                       estoc_blobs *chain, estoc_key **key)
+static void check_pair(struct check *c, const char *cert_file, const char *key_file,
+                       const char *passphrase, bool ca, estoc_blobs *chain, estoc_key **key)
 {
     estoc_why why = {""};
     estoc_cert cert;
-    estoc_err err = estoc_credential_load(cert_file, key_file, chain, key, &why);
+    estoc_err err = estoc_credential_load_sealed(cert_file, key_file, passphrase, chain, key, &why);
     if (err) {
         fault(c, "%s", said(&why, err));
         return;
@@ -360,8 +360,8 @@ static int check(const char *dir)
     if (!estocd_configure(COMMAND, dir, &c.conf)) {
         return 1;
     }
-    check_pair(&c, c.conf.ca_chain, c.conf.ca_key, true, &c.ca, &c.ca_key);
-    check_pair(&c, c.conf.server_chain, c.conf.server_key, false, &c.server, &c.server_key);
+    check_pair(&c, c.conf.ca_chain, c.conf.ca_key, c.conf.ca_passphrase, true, &c.ca, &c.ca_key);
+    check_pair(&c, c.conf.server_chain, c.conf.server_key, NULL, false, &c.server, &c.server_key);
     check_anchors(&c);
     estoc_blobs denied = {NULL, 0}, rollover = {NULL, 0};
     check_more_certs(&c, c.conf.expired_anchors, &c.expired);

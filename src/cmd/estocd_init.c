@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define MAKER_NAME  "Stand-in manufacturer"
 #define DIR_MAX     480 /* with the names in it, less than what estocd.conf can hold */
 #define PATH_SIZE   640
+#define SOURCE_MAX  512 /* bytes of a passphrase's source, so that its line fits */
 
 static const char *const made[] = {
     "ca.key",         "ca.crt",          "server.key",         "server.crt",
@@ -32,6 +34,7 @@ static const char *const made[] = {
 
 struct init {
     const char *dir, *name; /* the command line */
+    const char *passphrase; /* of the CA's key: where it is; "": none */
     estoc_args_list hosts;
     char host_name[256];
     bool own_dir; /* made by us */
@@ -206,13 +209,14 @@ static int write_certs(const struct init *in, const char *file, const estoc_slic
     return err ? fail(in, file, err) : 0;
 }
 
-static int make_pair(const struct init *in, const char *key_file, const char *cert_file,
-                     estoc_mint *m, estoc_key **key, estoc_blob *cert)
+static int make_pair(const struct init *in, const char *key_file, const char *passphrase,
+                     const char *cert_file, estoc_mint *m, estoc_key **key, estoc_blob *cert)
 {
+    estoc_why why = {""};
     estoc_err err = estoc_key_generate(ESTOC_KEY_P256, key);
-    err = err ? err : estoc_key_save(*key, path_of(in, key_file));
+    err = err ? err : estoc_key_save_sealed(*key, path_of(in, key_file), passphrase, &why);
     if (err) {
-        return fail(in, key_file, err);
+        return why.text[0] != '\0' ? estocd_say(COMMAND, "%s", why.text) : fail(in, key_file, err);
     }
     m->key = *key;
     err = estoc_mint_cert(m, cert);
@@ -227,21 +231,49 @@ static int make_pairs(struct init *in)
 {
     estoc_mint ca = {
         .subject = estoc_slice_of(in->ca_name, in->ca_name_len), .life_s = CA_LIFE, .ca = true};
-    int code = make_pair(in, "ca.key", "ca.crt", &ca, &in->ca_key, &in->ca);
+    int code = make_pair(in, "ca.key", in->passphrase, "ca.crt", &ca, &in->ca_key, &in->ca);
     estoc_mint server = {.subject = estoc_slice_of(in->server_name, in->server_name_len),
                          .san = estoc_slice_of(in->san, in->san_len),
                          .issuer_key = in->ca_key,
                          .issuer = estoc_blob_slice(in->ca),
                          .life_s = SERVER_LIFE,
                          .server = true};
-    code = code ? code
-                : make_pair(in, "server.key", "server.crt", &server, &in->server_key, &in->server);
+    code =
+        code ? code
+             : make_pair(in, "server.key", "", "server.crt", &server, &in->server_key, &in->server);
     estoc_mint maker = {.subject = estoc_slice_of(in->maker_name, in->maker_name_len),
                         .life_s = MAKER_LIFE,
                         .ca = true};
     return code ? code
-                : make_pair(in, ESTOCD_MAKER_KEY, ESTOCD_MAKER_CERT, &maker, &in->maker_key,
+                : make_pair(in, ESTOCD_MAKER_KEY, "", ESTOCD_MAKER_CERT, &maker, &in->maker_key,
                             &in->maker);
+}
+
+/* The template, with the source of the passphrase set. */
+static estoc_err write_conf(const struct init *in)
+{
+    static const char unset[] = "#key-passphrase =\n";
+    char set[PATH_SIZE];
+    const char *text = estoc_config_template();
+    const char *at = strstr(text, unset);
+    estoc_blob whole = {NULL, 0};
+    if (in->passphrase[0] == '\0' || at == NULL) {
+        return estoc_file_write(path_of(in, ESTOCD_CONF), estoc_slice_str(text), 0644);
+    }
+    size_t n = (size_t)snprintf(set, sizeof set, "key-passphrase = %s\n", in->passphrase);
+    size_t before = (size_t)(at - text);
+    size_t behind = strlen(at + sizeof unset - 1);
+    whole.ptr = malloc(before + n + behind);
+    if (whole.ptr == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    memcpy(whole.ptr, text, before);
+    memcpy(whole.ptr + before, set, n);
+    memcpy(whole.ptr + before + n, at + sizeof unset - 1, behind);
+    whole.len = before + n + behind;
+    estoc_err err = estoc_file_write(path_of(in, ESTOCD_CONF), estoc_blob_slice(whole), 0644);
+    estoc_blob_free(&whole);
+    return err;
 }
 
 static int make_rest(const struct init *in)
@@ -260,8 +292,7 @@ static int make_rest(const struct init *in)
         return estocd_say(COMMAND, "%s", why.text[0] != '\0' ? why.text : estoc_err_text(err));
     }
     estoc_store_close(store);
-    err =
-        estoc_file_write(path_of(in, ESTOCD_CONF), estoc_slice_str(estoc_config_template()), 0644);
+    err = write_conf(in);
     if (err) {
         return fail(in, ESTOCD_CONF, err);
     }
@@ -291,9 +322,36 @@ static void tell(const struct init *in)
             in->dir, in->dir);
 }
 
+/* Before anything is made; what it gives is asked for again when the key is written. A file's path is
+ * made absolute: in estocd.conf it would be taken from DIR. */
+static int take_passphrase(struct init *in)
+{
+    static char absolute[4096 + 8]; /* PATH_MAX */
+    estoc_passphrase p;
+    estoc_why why = {""};
+    if (in->passphrase[0] == '\0') {
+        return 0;
+    }
+    estoc_err err = estoc_passphrase_read(in->passphrase, &p, &why);
+    estoc_wipe(&p, sizeof p);
+    if (err) {
+        return estocd_say(COMMAND, "--passphrase: %s", why.text);
+    }
+    const char *path = estoc_passphrase_path(in->passphrase);
+    if (path != NULL) {
+        memcpy(absolute, "file:", 5);
+        if (realpath(path, absolute + 5) == NULL || strlen(absolute) > SOURCE_MAX) {
+            return estocd_say(COMMAND, "--passphrase: %s: the path is too long", in->passphrase);
+        }
+        in->passphrase = absolute;
+    }
+    return 0;
+}
+
 static int make(struct init *in)
 {
     int code = take_names(in);
+    code = code ? code : take_passphrase(in);
     code = code ? code : open_dir(in);
     if (code) {
         if (in->own_dir) {
@@ -313,7 +371,7 @@ static int make(struct init *in)
 
 int estocd_init(int argc, char **argv)
 {
-    static struct init in = {.dir = "", .name = "estoc CA"};
+    static struct init in = {.dir = "", .name = "estoc CA", .passphrase = ""};
     const char *unused;
     const estoc_arg options[] = {
         {.name = "dir",
@@ -332,6 +390,11 @@ int estocd_init(int argc, char **argv)
          .metavar = "NAME_OR_IP",
          .help = "what devices call this server; repeatable (localhost, this host's name)",
          .to.list = &in.hosts},
+        {.name = "passphrase",
+         .kind = ESTOC_ARG_TEXT,
+         .metavar = "SOURCE",
+         .help = "encrypt the CA's key by the first line of file:PATH or fd:N",
+         .to.text = &in.passphrase},
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {
@@ -344,7 +407,9 @@ int estocd_init(int argc, char **argv)
             "estocd.conf; and a second CA that stands in for a manufacturer, for\n"
             "`estocd device`. Devices check that the server's certificate has the host of the\n"
             "URI they are given: name each with --host. Nothing that is there already is\n"
-            "overwritten; private keys have mode 0600.",
+            "overwritten; private keys have mode 0600. With --passphrase the CA's key is\n"
+            "encrypted, and estocd.conf says where the passphrase is; it never stands on a\n"
+            "command line or in the environment.",
         .example = "  estocd init --dir ~/est --name \"My first CA\" --host est.example --host "
                    "192.0.2.1",
         .options = options,

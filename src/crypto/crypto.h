@@ -18,6 +18,22 @@
 #define ESTOC_RSA_MIN_BITS 2048
 #define ESTOC_RSA_MAX_BITS 4096
 
+#define ESTOC_PASSPHRASE_MAX     1023 /* bytes of one */
+#define ESTOC_PASSPHRASE_SOURCES "file:PATH, credential:NAME (systemd's) or fd:N"
+typedef struct estoc_passphrase {
+    char text[ESTOC_PASSPHRASE_MAX + 1];
+    size_t len;
+} estoc_passphrase;
+/** Whether this is one of ESTOC_PASSPHRASE_SOURCES. */
+bool estoc_passphrase_is_source(const char *text);
+/** The path of a file:PATH, which may be relative. @return NULL: it is another source */
+const char *estoc_passphrase_path(const char *source);
+/** The first line. What a descriptor gave is kept, and given again, as long as the process lives.
+ *  @param[out] out  the caller's to wipe; zeroed on failure
+ *  @return 0; ESTOC_E_USAGE (no source); ESTOC_E_FILE (cannot be read, or is empty); `why` is filled */
+ESTOC_MUST_USE estoc_err estoc_passphrase_read(const char *source, estoc_passphrase *out,
+                                               estoc_why *why);
+
 typedef struct estoc_key estoc_key;
 
 /** RSA keys get 3,072 bits. @return 0; ESTOC_E_UNSUPPORTED; ESTOC_E_CRYPTO; ESTOC_E_MEMORY */
@@ -33,12 +49,21 @@ ESTOC_MUST_USE estoc_err estoc_key_generate_rsa(uint32_t bits, estoc_key **out);
  *  @return 0; ESTOC_E_FILE (cannot be read); ESTOC_E_KEY (none, encrypted, damaged, or of a kind or
  *          size not supported); ESTOC_E_MEMORY. `why` is filled                                     */
 ESTOC_MUST_USE estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why);
+/** The same, and the key may be encrypted (PKCS#8; no other way), by a passphrase from this source.
+ *  @param passphrase  estoc_passphrase_is_source, or "": an encrypted one is not taken
+ *  @return as estoc_key_load, and what estoc_passphrase_read returns                               */
+ESTOC_MUST_USE estoc_err estoc_key_load_sealed(const char *path, const char *passphrase,
+                                               estoc_key **out, estoc_why *why);
 /** Whether this is the URI of a key in a token, not a path. */
 bool estoc_key_is_uri(const char *text);
 /** Whether the key stays in a token. */
 bool estoc_key_in_token(const estoc_key *key);
 /** As PEM PKCS#8, or as the URI of one in a token; mode 0600, atomically. @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_CRYPTO */
 ESTOC_MUST_USE estoc_err estoc_key_save(const estoc_key *key, const char *path);
+/** The same, encrypted with AES-256 by a passphrase from this source; "": not encrypted.
+ *  @return as estoc_key_save, and what estoc_passphrase_read returns; `why` may be filled          */
+ESTOC_MUST_USE estoc_err estoc_key_save_sealed(const estoc_key *key, const char *path,
+                                               const char *passphrase, estoc_why *why);
 /** As PKCS#8 in DER: at most ESTOC_PKCS8_MAX bytes, the caller's to wipe. The public half is with an
  *  EC key only.                                                      RFC 5958 section 2
  *  @return 0; ESTOC_E_SPACE; ESTOC_E_CRYPTO. `out` is wiped then                                    */

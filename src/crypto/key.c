@@ -15,6 +15,7 @@
 #include <openssl/x509.h>
 
 #include "crypto.h"
+#include "sealed.h"
 #include "text.h"
 #include "token.h"
 
@@ -157,14 +158,9 @@ static estoc_err take_native(const char *path, EVP_PKEY *native, estoc_key **out
     return ESTOC_OK;
 }
 
-static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_key **out,
-                          estoc_why *why)
+/* The reference is used up. */
+static estoc_err take_whole(const char *path, EVP_PKEY *native, estoc_key **out, estoc_why *why)
 {
-    EVP_PKEY *native = d2i_AutoPrivateKey(NULL, &der, len);
-    if (native == NULL) {
-        estoc_why_set(why, "%s: holds a private key that cannot be read", path);
-        return ESTOC_E_KEY;
-    }
     estoc_err err = take_native(path, native, out, why);
     if (err) {
         estoc_key_free(*out);
@@ -174,8 +170,37 @@ static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_
     return err;
 }
 
+static estoc_err take_der(const char *path, const uint8_t *der, long len, estoc_key **out,
+                          estoc_why *why)
+{
+    EVP_PKEY *native = d2i_AutoPrivateKey(NULL, &der, len);
+    if (native == NULL) {
+        estoc_why_set(why, "%s: holds a private key that cannot be read", path);
+        return ESTOC_E_KEY;
+    }
+    return take_whole(path, native, out, why);
+}
+
+/* @param passphrase  NULL: there is no way to name one */
+static estoc_err take_sealed(const char *path, const uint8_t *der, long len, const char *passphrase,
+                             estoc_key **out, estoc_why *why)
+{
+    EVP_PKEY *native;
+    if (passphrase == NULL || passphrase[0] == '\0') {
+        estoc_why_set(why,
+                      passphrase == NULL
+                          ? "%s: the key is encrypted; decrypt it with `openssl pkey`"
+                          : "%s: the key is encrypted, and no passphrase is named; see "
+                            "key-passphrase in estocd.conf",
+                      path);
+        return ESTOC_E_KEY;
+    }
+    estoc_err err = estoc_sealed_open(path, der, len, passphrase, &native, why);
+    return err ? err : take_whole(path, native, out, why);
+}
+
 /* What one PEM block says about itself. */
-enum block { OTHER, PLAIN, ENCRYPTED };
+enum block { OTHER, PLAIN, ENCRYPTED, ENCRYPTED_OF_OLD };
 static enum block block_of(const char *name, const char *header)
 {
     if (strcmp(name, PEM_STRING_PKCS8) == 0) {
@@ -185,11 +210,12 @@ static enum block block_of(const char *name, const char *header)
         strcmp(name, PEM_STRING_RSA) != 0) {
         return OTHER;
     }
-    return strstr(header, "ENCRYPTED") != NULL ? ENCRYPTED : PLAIN;
+    return strstr(header, "ENCRYPTED") != NULL ? ENCRYPTED_OF_OLD : PLAIN;
 }
 
 /* The first private key in the file; "EC PARAMETERS" before it, and certificates, are passed over. */
-static estoc_err take_pem(const char *path, BIO *in, estoc_key **out, estoc_why *why)
+static estoc_err take_pem(const char *path, BIO *in, const char *passphrase, estoc_key **out,
+                          estoc_why *why)
 {
     estoc_err err = ESTOC_E_KEY;
     enum block block = OTHER;
@@ -206,7 +232,12 @@ static estoc_err take_pem(const char *path, BIO *in, estoc_key **out, estoc_why 
         if (block == PLAIN) {
             err = take_der(path, der, len, out, why);
         } else if (block == ENCRYPTED) {
-            estoc_why_set(why, "%s: the key is encrypted; decrypt it with `openssl pkey`", path);
+            err = take_sealed(path, der, len, passphrase, out, why);
+        } else if (block == ENCRYPTED_OF_OLD) {
+            estoc_why_set(why,
+                          "%s: the key is encrypted in the old way; write it anew with `openssl "
+                          "pkcs8 -topk8`, or decrypt it with `openssl pkey`",
+                          path);
         }
         OPENSSL_secure_free(name);
         OPENSSL_secure_free(header);
@@ -290,7 +321,7 @@ static bool holds_uri(estoc_slice text, char uri[ESTOC_KEY_URI_MAX + 1])
     return fits && estoc_key_is_uri(uri);
 }
 
-estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why)
+static estoc_err load(const char *path, const char *passphrase, estoc_key **out, estoc_why *why)
 {
     estoc_blob text;
     char uri[ESTOC_KEY_URI_MAX + 1];
@@ -309,11 +340,22 @@ estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why)
         return take_token(uri, out, why);
     }
     BIO *in = BIO_new_mem_buf(text.ptr, (int)text.len);
-    err = in != NULL ? take_pem(path, in, out, why) : ESTOC_E_MEMORY;
+    err = in != NULL ? take_pem(path, in, passphrase, out, why) : ESTOC_E_MEMORY;
     BIO_free(in);
     estoc_blob_free(&text);
     ERR_clear_error();
     return err;
+}
+
+estoc_err estoc_key_load(const char *path, estoc_key **out, estoc_why *why)
+{
+    return load(path, NULL, out, why);
+}
+
+estoc_err estoc_key_load_sealed(const char *path, const char *passphrase, estoc_key **out,
+                                estoc_why *why)
+{
+    return load(path, passphrase, out, why);
 }
 
 estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why)
@@ -324,7 +366,8 @@ estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why)
     return err;
 }
 
-estoc_err estoc_key_save(const estoc_key *key, const char *path)
+/* @param p  NULL: not encrypted */
+static estoc_err save(const estoc_key *key, const char *path, const estoc_passphrase *p)
 {
     if (key->token != NULL) {
         return estoc_file_write(path, estoc_slice_str(key->token->uri), 0600);
@@ -332,14 +375,39 @@ estoc_err estoc_key_save(const estoc_key *key, const char *path)
     char *text = NULL;
     BIO *mem = BIO_new(BIO_s_secmem());
     estoc_err err = ESTOC_E_CRYPTO;
-    if (mem != NULL &&
-        PEM_write_bio_PKCS8PrivateKey(mem, key->native, NULL, NULL, 0, NULL, NULL) == 1) {
+    if (mem != NULL && p != NULL) {
+        err = estoc_sealed_write(mem, key->native, p);
+    } else if (mem != NULL &&
+               PEM_write_bio_PKCS8PrivateKey(mem, key->native, NULL, NULL, 0, NULL, NULL) == 1) {
+        err = ESTOC_OK;
+    }
+    if (!err) {
         long len = BIO_get_mem_data(mem, &text);
         err = estoc_file_write(path, estoc_slice_of(text, (size_t)len), 0600);
     }
     int saved = errno;
     BIO_free(mem); /* wipes */
     ERR_clear_error();
+    errno = saved;
+    return err;
+}
+
+estoc_err estoc_key_save(const estoc_key *key, const char *path)
+{
+    return save(key, path, NULL);
+}
+
+estoc_err estoc_key_save_sealed(const estoc_key *key, const char *path, const char *passphrase,
+                                estoc_why *why)
+{
+    estoc_passphrase p;
+    if (passphrase[0] == '\0') {
+        return save(key, path, NULL);
+    }
+    estoc_err err = estoc_passphrase_read(passphrase, &p, why);
+    err = err ? err : save(key, path, &p);
+    int saved = errno;
+    estoc_wipe(&p, sizeof p);
     errno = saved;
     return err;
 }

@@ -94,6 +94,28 @@ static void take_key(estoc_conf_reading *r, const estoc_conf_key *k, void *to, c
     }
 }
 
+static void take_passphrase(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                            const char *value)
+{
+    const char *path = estoc_passphrase_path(value);
+    size_t room = sizeof r->c->ca_passphrase;
+    size_t len = path != NULL ? (size_t)(path - value) : strlen(value);
+    bool good = value[0] == '\0' || (estoc_passphrase_is_source(value) && len < room);
+    if (good) {
+        memcpy(to, value, len);
+        ((char *)to)[len] = '\0';
+    }
+    if (good && path != NULL) {
+        good = !estoc_path_join((char *)to + len, room - len, r->c->dir, path);
+    }
+    if (!good) { /* what it says may be the passphrase itself */
+        estoc_conf_fault(r,
+                         "%s: must be " ESTOC_PASSPHRASE_SOURCES
+                         ", or nothing; the passphrase itself does not stand here",
+                         k->name);
+    }
+}
+
 bool estoc_conf_store(estoc_config *c, const char *value)
 {
     const char *path = estoc_store_path(value);
@@ -419,6 +441,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_SERVER, "bodies-max",     take_number, OF(bodies_max),           1, 1000000},
     {ESTOC_CONF_CA,     "certificate",    take_path,   OF(ca_chain),             0, 0},
     {ESTOC_CONF_CA,     "key",            take_key,    OF(ca_key),               0, 0},
+    {ESTOC_CONF_CA,     "key-passphrase", take_passphrase, OF(ca_passphrase),    0, 0},
     {ESTOC_CONF_CA,     "rollover",       take_no_path, OF(rollover),            0, 0},
     {ESTOC_CONF_CA,     "decrypt-keys",   take_no_path, OF(decrypt_keys),         0, 0},
     {ESTOC_CONF_CA,     "store",          take_store,  OF(store),                0, 0},

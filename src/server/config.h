@@ -61,7 +61,8 @@ typedef struct estoc_config {
     estoc_level log_level;
     /* files; relative ones are taken from dir */
     char ca_chain[512], ca_key[512];
-    char rollover[512]; /* E2; empty: no change of the root is under way */
+    char ca_passphrase[600]; /* where that of the CA's key is: estoc_passphrase_is_source, or "" */
+    char rollover[512];      /* E2; empty: no change of the root is under way */
     char server_chain[512], server_key[512];
     char client_anchors[512];
     char decrypt_keys[512];        /* E5; empty: none */

@@ -31,7 +31,7 @@ static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
 {
     const estoc_config *c = &g->conf;
     estoc_err err = estoc_certs_load(c->ca_chain, &g->ca_chain, why);
-    err = err ? err : estoc_key_load(c->ca_key, &g->ca_key, why);
+    err = err ? err : estoc_key_load_sealed(c->ca_key, c->ca_passphrase, &g->ca_key, why);
     err = err ? err : estoc_certs_load(c->server_chain, &g->server_chain, why);
     err = err ? err : estoc_key_load(c->server_key, &g->server_key, why);
     err = err ? err : estoc_certs_load(c->client_anchors, &g->anchors, why);

@@ -214,6 +214,39 @@ static void init_undone(void **state)
     assert_int_equal(rmdir(file), 0);
 }
 
+static void init_encrypted(void **state)
+{
+    (void)state;
+    char file[80], text[32768];
+    assert_fails("init --dir h --passphrase 'open sesame'",
+                 "--passphrase: a passphrase comes from");
+    assert_null(strstr(err, "sesame"));
+    assert_fails("init --dir h --passphrase file:none", "--passphrase: file:none: no passphrase");
+    snprintf(file, sizeof file, "%s/h", top);
+    assert_false(estoc_file_exists(file));
+    snprintf(file, sizeof file, "%s/pass", top);
+    spit(file, "open sesame\n");
+    assert_good("init --dir h --passphrase file:pass");
+    snprintf(file, sizeof file, "%s/h/ca.key", top);
+    slurp(file, text, sizeof text);
+    assert_memory_equal(text, "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", 38);
+    snprintf(file, sizeof file, "%s/h/estocd.conf", top);
+    slurp(file, text, sizeof text);
+    const char *line = strstr(text, "\nkey-passphrase = file:/"); /* absolute */
+    assert_non_null(line);
+    assert_non_null(strstr(line, "/pass\n"));
+    assert_good("check --dir h");
+    assert_good("init --dir i --passphrase fd:5 5<pass");
+    assert_good("check --dir i 5<pass");
+    assert_int_equal(estocd("check --dir i"), 1);
+    assert_says("fd:5: no passphrase can be read: Bad file descriptor");
+    snprintf(file, sizeof file, "%s/pass", top);
+    spit(file, "open barley\n");
+    assert_int_equal(estocd("check --dir h"), 1);
+    assert_says("does not open it");
+    assert_null(strstr(err, "barley"));
+}
+
 /* ------------------------------------------------------------------------------------------ check */
 
 static void check_good(void **state)
@@ -496,6 +529,7 @@ int main(void)
         ALONE("init overwrites nothing", init_keeps_what_is_there),
         ALONE("init that was interrupted is told", init_interrupted),
         ALONE("init that fails leaves nothing", init_undone),
+        ALONE("init that fails leaves nothing", init_encrypted),
         ALONE("check is silent about what is good", check_good),
         ALONE("check tells what is wrong with each file", check_all_files),
         ALONE("check knows a CA from a server", check_roles),

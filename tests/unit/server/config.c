@@ -134,6 +134,7 @@ static void every_key(void **state)
                  "[ca]\n"
                  "certificate = chain.pem\n"
                  "key = k\n"
+                 "key-passphrase = file:pass\n"
                  "store = sqlite:/var/db\n"
                  "profiles = store\n"
                  "retry-window = 0\n"
@@ -188,6 +189,8 @@ static void every_key(void **state)
     assert_int_equal(c.bodies_max, 5);
     assert_path(c.ca_chain, "chain.pem");
     assert_path(c.ca_key, "k");
+    assert_memory_equal(c.ca_passphrase, "file:", 5);
+    assert_path(c.ca_passphrase + 5, "pass");
     assert_string_equal(c.store, "sqlite:/var/db");
     assert_true(c.profiles_in_store);
     assert_string_equal(c.node, "n-1.example_2");
@@ -330,6 +333,9 @@ static void each_fault(void **state)
         {"[ca]\ncrl-url = http:///crl\n", 2, "http://HOST/PATH"},
         {"[ca]\ncrl-url = http://ca.example/a list\n", 2, "http://HOST/PATH"},
         {"[ca]\ncrl-url = http://ca.example/\xc3\xa4\n", 2, "http://HOST/PATH"},
+        {"[ca]\nkey-passphrase = open sesame\n", 2, "key-passphrase: must be file:PATH"},
+        {"[ca]\nkey-passphrase = fd:x\n", 2, "must be file:PATH, credential:NAME"},
+        {"[ca]\nkey-passphrase = credential:a/b\n", 2, "or nothing"},
         {"[profile]\nvalidity = 101y\n", 2, "from 1s to 100y"},
         {"[profile]\ntemplate = CN, FOO\n", 2, "template: \"FOO\" is neither a part of a name"},
         {"[profile]\ntemplate = SAN, SAN\n", 2, "template: \"SAN\" is given twice"},
