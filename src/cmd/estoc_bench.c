@@ -388,7 +388,7 @@ static int prepare(struct bench *b)
                                      .timeout_ms = DTLS_TIMEOUT_MS};
         err = estoc_dtls_client_new(&cfg, &b->dtls, &why);
         if (!err) {
-            estoc_resume_load(b->opt, &b->uri, &b->id, b->dtls);
+            estoc_resume_load(b->opt, &b->id, b->dtls);
         }
     }
     err = err ? err : estoc_tally_make(&b->tally, b->opt->count);

@@ -7,7 +7,7 @@
 
 /* What the file begins with; then what it is good for, then the session (dtls.h). */
 static const char magic[16] = {'e', 's', 't', 'o', 'c', ' ', 's', 'e',
-                               's', 's', 'i', 'o', 'n', ' ', '1', '\n'};
+                               's', 's', 'i', 'o', 'n', ' ', '2', '\n'};
 enum { HASH_LEN = 32, HEAD_LEN = sizeof magic + HASH_LEN, FILE_MAX = 65536 };
 
 static void put(estoc_writer *w, estoc_slice s)
@@ -27,18 +27,17 @@ static void put_hashes(estoc_writer *w, const estoc_blobs *list)
     }
 }
 
-/* Of server, client and anchors: RFC 9148 section 9.1 wants those of now. */
-static estoc_err fingerprint(const estoc_uri *uri, const estoc_identity *id, uint8_t hash[HASH_LEN])
+/* Of client and anchors: RFC 9148 section 9.1 wants those of now. Not of the server's address: the nodes
+ * of one service have several, and whether the server of the session is the one meant is verified. */
+static estoc_err fingerprint(const estoc_identity *id, uint8_t hash[HASH_LEN])
 {
-    size_t room = 512 + (id->chain.n + id->anchors.n) * (HASH_LEN + 4);
+    size_t room = 64 + (id->chain.n + id->anchors.n) * (HASH_LEN + 4);
     uint8_t *text = malloc(room);
     size_t len = 0;
     if (text == NULL) {
         return ESTOC_E_MEMORY;
     }
     estoc_writer w = estoc_writer_of((estoc_buf){text, room});
-    put(&w, estoc_slice_str(uri->host));
-    estoc_write_u16(&w, uri->port);
     put_hashes(&w, &id->chain);
     put(&w, estoc_slice_str("anchors"));
     put_hashes(&w, &id->anchors);
@@ -48,14 +47,13 @@ static estoc_err fingerprint(const estoc_uri *uri, const estoc_identity *id, uin
     return err;
 }
 
-void estoc_resume_load(const estoc_options *opt, const estoc_uri *uri, const estoc_identity *id,
-                       estoc_dtls_client *dtls)
+void estoc_resume_load(const estoc_options *opt, const estoc_identity *id, estoc_dtls_client *dtls)
 {
     uint8_t head[HEAD_LEN];
     estoc_blob file;
     estoc_why why;
     memcpy(head, magic, sizeof magic);
-    if (opt->resume == NULL || fingerprint(uri, id, head + sizeof magic) ||
+    if (opt->resume == NULL || fingerprint(id, head + sizeof magic) ||
         estoc_file_read(opt->resume, FILE_MAX, &file)) {
         return;
     }
@@ -68,8 +66,7 @@ void estoc_resume_load(const estoc_options *opt, const estoc_uri *uri, const est
     estoc_blob_free(&file);
 }
 
-void estoc_resume_save(const estoc_options *opt, const estoc_uri *uri, const estoc_identity *id,
-                       const estoc_dtls *d)
+void estoc_resume_save(const estoc_options *opt, const estoc_identity *id, const estoc_dtls *d)
 {
     uint8_t *all = NULL;
     estoc_blob session;
@@ -78,7 +75,7 @@ void estoc_resume_save(const estoc_options *opt, const estoc_uri *uri, const est
     }
     size_t len = HEAD_LEN + session.len;
     all = malloc(len);
-    estoc_err err = all != NULL ? fingerprint(uri, id, all + sizeof magic) : ESTOC_E_MEMORY;
+    estoc_err err = all != NULL ? fingerprint(id, all + sizeof magic) : ESTOC_E_MEMORY;
     if (!err) {
         memcpy(all, magic, sizeof magic);
         memcpy(all + HEAD_LEN, session.ptr, session.len);

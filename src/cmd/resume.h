@@ -10,11 +10,9 @@
 
 /** Let associations of `dtls` resume what the file holds, if it fits; else there are full handshakes,
  *  and nothing is said. Does nothing without --resume.                                             */
-void estoc_resume_load(const estoc_options *opt, const estoc_uri *uri, const estoc_identity *id,
-                       estoc_dtls_client *dtls);
+void estoc_resume_load(const estoc_options *opt, const estoc_identity *id, estoc_dtls_client *dtls);
 /** Keep the session of an open association that is not the file's already. A file that cannot be
  *  written is told on stderr; the run goes on.                                                     */
-void estoc_resume_save(const estoc_options *opt, const estoc_uri *uri, const estoc_identity *id,
-                       const estoc_dtls *d);
+void estoc_resume_save(const estoc_options *opt, const estoc_identity *id, const estoc_dtls *d);
 
 #endif

@@ -267,7 +267,7 @@ static int make_dtls(estoc_talk *t, const estoc_identity *id, const struct socka
                                  .timeout_ms = DTLS_TIMEOUT_MS};
     estoc_err err = estoc_dtls_client_new(&cfg, &t->dtls, &why);
     if (!err) {
-        estoc_resume_load(t->opt, &t->uri, id, t->dtls);
+        estoc_resume_load(t->opt, id, t->dtls);
     }
     return err ? estoc_say(t->opt->command, ESTOC_EXIT_LOCAL, "%s: %s", t->opt->uri,
                            why.text[0] != '\0' ? why.text : estoc_err_text(err))
@@ -297,7 +297,7 @@ static int connect_to(estoc_talk *t, const estoc_identity *id)
         }
         estoc_err err = handshake(t);
         if (!err) {
-            estoc_resume_save(t->opt, &t->uri, id, t->conn.dtls);
+            estoc_resume_save(t->opt, id, t->conn.dtls);
             return ESTOC_EXIT_DONE;
         }
         if (err != ESTOC_E_TIMEOUT || last || t->conn.figures.received > 0) {

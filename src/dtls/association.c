@@ -11,7 +11,8 @@
 
 enum {
     COPIES_MAX = 5, /* X5: of a flight that is not answered */
-    TIMEOUT_MAX_MS = 60000
+    TIMEOUT_MAX_MS = 60000,
+    HOLD_MS = 5 /* until a session is looked for again */
 };
 
 /* -------------------------------------------------------------------------------- retransmission */
@@ -210,6 +211,10 @@ static void settle(estoc_dtls *d, int result)
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
         return;
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+        d->held = true;
+        d->deadline = d->now + HOLD_MS;
+        return;
     case SSL_ERROR_ZERO_RETURN:
         if (d->state == ESTOC_DTLS_OPEN) {
             SSL_shutdown(d->ssl); /* close_notify for close_notify */
@@ -236,6 +241,10 @@ static size_t largest_message(const estoc_dtls *d)
 
 void estoc_dtls_handshake(estoc_dtls *d)
 {
+    if (d->held) {
+        d->held = false;
+        d->deadline = ESTOC_NEVER;
+    }
     int result = SSL_do_handshake(d->ssl);
     if (result != 1) {
         settle(d, result);
@@ -341,8 +350,21 @@ void estoc_dtls_restart(estoc_dtls *d, estoc_ms now)
     }
 }
 
+static void go_on(estoc_dtls *d, estoc_ms now)
+{
+    uint8_t room[ESTOC_DATAGRAM_MAX];
+    if (estoc_dtls_begin(d, now, room)) {
+        estoc_dtls_handshake(d);
+        estoc_dtls_end(d);
+    }
+}
+
 estoc_dtls_state estoc_dtls_tick(estoc_dtls *d, estoc_ms now)
 {
+    if (d->held && now >= d->deadline) {
+        go_on(d, now);
+        return d->state;
+    }
     if (d->state != ESTOC_DTLS_HANDSHAKE || !d->waiting || now < d->deadline) {
         return d->state;
     }

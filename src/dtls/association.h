@@ -65,6 +65,10 @@ struct estoc_dtls {
     bool stranger;      /* and the certificate leads to no anchor: D4 */
     bool revoked;       /* it is: it makes no stranger either */
     size_t message_max; /* 0 before */
+    uint64_t question;  /* about the session it names; 0: none so far */
+    estoc_ms ask_until; /* an answer is waited for */
+    bool address_good;  /* its cookie came back */
+    bool held;          /* until then, or `deadline`, the handshake stands still */
     unsigned early;     /* records of the next epoch taken in during the handshake */
     estoc_blob cert;    /* the peer's */
     estoc_blob trail;   /* server: by which certificates it led to an anchor */
@@ -146,6 +150,9 @@ ESTOC_MUST_USE estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c,
 void estoc_dtls_note_trail(estoc_dtls *d, STACK_OF(X509) * chain);
 /** The same from a session that is resumed. @return false: it is none, or there is no memory */
 bool estoc_dtls_take_trail(estoc_dtls *d, estoc_slice steps);
+/** Whether the ClientHello names a session that another node may have: then the handshake waits for
+ *  what is on its way from there, a moment at most.                                                */
+bool estoc_dtls_hold(estoc_dtls *d, estoc_slice id);
 /** The peer of a resumed session, from the full handshake. @return false: it was not kept */
 bool estoc_dtls_take_peer(estoc_dtls *d);
 

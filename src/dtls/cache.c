@@ -29,6 +29,9 @@ struct estoc_dtls_cache {
     uint32_t first_made, last_made; /* not taken yet; all in the ring, in its order */
     estoc_dtls_made gone[GONE];     /* oldest first; what is too many the others keep */
     size_t gone_n;
+    void (*wake)(void *ctx); /* NULL: nobody watches */
+    void *wake_ctx;
+    uint64_t questions, answered;
     uint32_t *bucket;
     uint32_t mask;
 };
@@ -99,6 +102,13 @@ static void drop_oldest(estoc_dtls_cache *c)
     c->n--;
 }
 
+static void wake(const estoc_dtls_cache *c)
+{
+    if (c->wake != NULL) {
+        c->wake(c->wake_ctx);
+    }
+}
+
 /* The places of the oldest entries that are over, and in any case one if the ring is full. */
 static void make_room(estoc_dtls_cache *c, int64_t now)
 {
@@ -138,6 +148,7 @@ bool estoc_dtls_cache_put(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID
     pthread_mutex_lock(&c->lock);
     forget(c, find(c, id));
     append(c, id, copy, now, until, true);
+    wake(c);
     pthread_mutex_unlock(&c->lock);
     return true;
 }
@@ -222,6 +233,64 @@ void estoc_dtls_cache_remove(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION
             memcpy(gone->id, id, sizeof gone->id);
         }
     }
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* --------------------------------------------------------------------------------- the other nodes */
+
+void estoc_dtls_cache_watch(estoc_dtls_cache *c, void (*told)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&c->lock);
+    c->wake = told;
+    c->wake_ctx = ctx;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void estoc_dtls_cache_unwatch(estoc_dtls_cache *c, const void *ctx)
+{
+    pthread_mutex_lock(&c->lock);
+    if (c->wake_ctx == ctx) {
+        c->wake = NULL;
+        c->answered = c->questions;
+    }
+    pthread_mutex_unlock(&c->lock);
+}
+
+uint64_t estoc_dtls_cache_ask(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
+                              int64_t now)
+{
+    pthread_mutex_lock(&c->lock);
+    uint32_t at = *find(c, id);
+    bool here = at != NONE && c->ring[at].until > now;
+    uint64_t question = here || c->wake == NULL ? 0 : ++c->questions;
+    if (question != 0) {
+        wake(c);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return question;
+}
+
+bool estoc_dtls_cache_answered(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
+                               uint64_t question)
+{
+    pthread_mutex_lock(&c->lock);
+    bool answered = c->answered >= question || *find(c, id) != NONE;
+    pthread_mutex_unlock(&c->lock);
+    return answered;
+}
+
+uint64_t estoc_dtls_cache_questions(estoc_dtls_cache *c)
+{
+    pthread_mutex_lock(&c->lock);
+    uint64_t questions = c->questions;
+    pthread_mutex_unlock(&c->lock);
+    return questions;
+}
+
+void estoc_dtls_cache_answer(estoc_dtls_cache *c, uint64_t question)
+{
+    pthread_mutex_lock(&c->lock);
+    c->answered = question > c->answered ? question : c->answered;
     pthread_mutex_unlock(&c->lock);
 }
 

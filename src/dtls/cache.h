@@ -44,4 +44,20 @@ typedef struct estoc_dtls_made {
  *  @return false: none so far, or there is no memory                                               */
 bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *out);
 
+/** Who brings what other nodes have made is told when there is something to be taken, and when somebody
+ *  asks: on any thread, with the cache locked.                                                     */
+void estoc_dtls_cache_watch(estoc_dtls_cache *c, void (*wake)(void *ctx), void *ctx);
+/** After it returns `ctx` is not told any more. */
+void estoc_dtls_cache_unwatch(estoc_dtls_cache *c, const void *ctx);
+/** A client names a session that another node may have made a moment ago.
+ *  @return the number of this question; 0: it is here, or was, or nobody watches                   */
+uint64_t estoc_dtls_cache_ask(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
+                              int64_t now);
+/** Whether it has come, or all is here that there was anywhere when this question was asked. */
+bool estoc_dtls_cache_answered(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION_ID_LEN],
+                               uint64_t question);
+/** For who watches: the number of the last question. Then, once all is here that is to be had: */
+uint64_t estoc_dtls_cache_questions(estoc_dtls_cache *c);
+void estoc_dtls_cache_answer(estoc_dtls_cache *c, uint64_t question);
+
 #endif

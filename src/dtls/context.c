@@ -122,19 +122,21 @@ static estoc_err add_key(SSL_CTX *ctx, const estoc_key *key, bool server, estoc_
     return ESTOC_OK;
 }
 
-/* D8. RFC 7627 section 5.3: a server that asks for it aborts. */
-static int require_ems(SSL *ssl, int *alert, void *arg)
+/* D8. RFC 7627 section 5.3: a server that asks for the extended master secret aborts without. */
+static int on_client_hello(SSL *ssl, int *alert, void *arg)
 {
     (void)arg;
     estoc_dtls *d = SSL_get_app_data(ssl);
-    const unsigned char *ext;
+    const unsigned char *ext, *id;
     size_t len;
-    if (SSL_client_hello_get0_ext(ssl, EXT_MASTER_SECRET, &ext, &len) == 1) {
-        return SSL_CLIENT_HELLO_SUCCESS;
+    if (SSL_client_hello_get0_ext(ssl, EXT_MASTER_SECRET, &ext, &len) != 1) {
+        estoc_why_set(&d->why, "no extended master secret offered");
+        *alert = SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_CLIENT_HELLO_ERROR;
     }
-    estoc_why_set(&d->why, "no extended master secret offered");
-    *alert = SSL_AD_HANDSHAKE_FAILURE;
-    return SSL_CLIENT_HELLO_ERROR;
+    len = SSL_client_hello_get0_session_id(ssl, &id);
+    return estoc_dtls_hold(d, estoc_slice_of(id, len)) ? SSL_CLIENT_HELLO_RETRY
+                                                       : SSL_CLIENT_HELLO_SUCCESS;
 }
 
 static estoc_err check_arguments(const estoc_dtls_context *c, const estoc_dtls_credentials *id,
@@ -179,7 +181,7 @@ static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, e
     SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(c->ssl, estoc_dtls_verify, c);
     if (c->server) {
-        SSL_CTX_set_client_hello_cb(c->ssl, require_ems, NULL);
+        SSL_CTX_set_client_hello_cb(c->ssl, on_client_hello, NULL);
     }
     return err;
 }

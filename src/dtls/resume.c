@@ -103,6 +103,22 @@ static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *cop
     return session;
 }
 
+#define ASK_MS 200u /* a full handshake costs a slow network more than that */
+
+bool estoc_dtls_hold(estoc_dtls *d, estoc_slice id)
+{
+    estoc_dtls_cache *sessions = d->context->sessions;
+    if (d->context->resume_s == 0 || sessions == NULL || id.len != ESTOC_SESSION_ID_LEN) {
+        return false;
+    }
+    if (d->question == 0) {
+        d->question = estoc_dtls_cache_ask(sessions, id.ptr, estoc_unix_s());
+        d->ask_until = d->now + ASK_MS;
+    }
+    return d->question != 0 && !estoc_dtls_cache_answered(sessions, id.ptr, d->question) &&
+           d->now < d->ask_until;
+}
+
 /* A fatal alert ends the session, too. RFC 5246 section 7.2.2 */
 static void forget(SSL_CTX *ctx, SSL_SESSION *session)
 {

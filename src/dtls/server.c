@@ -73,8 +73,8 @@ static int on_make_cookie(SSL *ssl, unsigned char *cookie, unsigned *len)
 static int on_check_cookie(SSL *ssl, const unsigned char *cookie, unsigned len)
 {
     const estoc_dtls *d = SSL_get_app_data(ssl);
-    if (d->address.ptr == NULL) {
-        return 0;
+    if (d->address_good || d->address.ptr == NULL) {
+        return d->address_good; /* OpenSSL asks once more when a handshake that was held goes on */
     }
     estoc_slice given = estoc_slice_of(cookie, len);
     uint64_t first = minute_of(d) - 1;
@@ -175,6 +175,7 @@ static void accept_hello(estoc_dtls_listener *l, estoc_dtls_out send, estoc_dtls
     l->next = NULL;
     d->used = 0;
     d->out = send;
+    d->address_good = true;
     estoc_dtls_handshake(d);
     d->address = (estoc_slice){NULL, 0};
     estoc_dtls_end(d);

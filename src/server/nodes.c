@@ -10,8 +10,9 @@
 #include "nodes.h"
 #include "text.h"
 
-#define POLL_MS      300   /* a third of what is promised */
-#define AWAY_MS      5000  /* at most so long until a store that is away is tried again */
+#define POLL_MS      300  /* a third of what is promised */
+#define PAUSE_MS     50   /* between rounds, however much there is to do; ASK_MS (dtls) is longer */
+#define AWAY_MS      5000 /* at most so long until a store that is away is tried again */
 #define CLAIM_MS     30000 /* that the database needs to find a connection dead */
 #define EXPIRE_MS    60000
 #define AT_ONCE      64 /* sessions in a transaction */
@@ -37,11 +38,24 @@ struct estoc_nodes {
     int64_t seq, told;             /* what has been taken, and told */
     estoc_dtls_made made[AT_ONCE]; /* taken out of the cache, and not in the store yet */
     size_t made_n;
+    uint64_t questions; /* up to the last round */
     /* shared, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stop;
+    bool stop, wanted; /* wanted: a round before its time */
 };
+
+/* On whatever thread: there is something to be given, or to be had. */
+static void on_wanted(void *ctx)
+{
+    estoc_nodes *n = ctx;
+    pthread_mutex_lock(&n->lock);
+    if (!n->wanted) {
+        n->wanted = true;
+        pthread_cond_signal(&n->wake);
+    }
+    pthread_mutex_unlock(&n->lock);
+}
 
 /* ---------------------------------------------------------------------------------------- sessions */
 
@@ -113,11 +127,22 @@ static estoc_err expire(estoc_nodes *n, estoc_ms now)
     return estoc_store_sessions_expire(n->store, estoc_unix_s(), n->seq - (int64_t)n->sessions_max);
 }
 
+/* What was asked before the last round is answered by this one: in between there was time for the others
+ * to give what they had made by then. */
 static estoc_err share(estoc_nodes *n)
 {
+    uint64_t questions = estoc_dtls_cache_questions(n->sessions);
     estoc_err err = give(n);
     err = err ? err : take(n);
-    return err ? err : expire(n, estoc_now_ms());
+    if (err) {
+        return err;
+    }
+    estoc_dtls_cache_answer(n->sessions, n->questions);
+    if (questions != n->questions) {
+        n->questions = questions;
+        on_wanted(n);
+    }
+    return expire(n, estoc_now_ms());
 }
 
 /* ---------------------------------------------------------------------------------------- profiles */
@@ -173,6 +198,9 @@ static estoc_err greet(estoc_nodes *n)
     if (!err && (n->seq > last || n->seq < last - most)) {
         n->seq = last > most ? last - most : 0;
     }
+    if (!err) {
+        estoc_dtls_cache_watch(n->sessions, on_wanted, n);
+    }
     return err;
 }
 
@@ -181,6 +209,7 @@ static void went_away(estoc_nodes *n, const char *why)
     if (n->wait_ms == POLL_MS) { /* told once */
         estoc_log(ESTOC_LOG_ERROR, "nodes", "result", "the store is away", "why", why, NULL);
     }
+    estoc_dtls_cache_unwatch(n->sessions, n); /* nobody is to wait for it */
     estoc_store_close(n->store);
     n->store = NULL;
     n->wait_ms = 2 * n->wait_ms < AWAY_MS ? 2 * n->wait_ms : AWAY_MS;
@@ -209,20 +238,27 @@ static void go_round(estoc_nodes *n)
     }
 }
 
-/* @return false: the end */
+static struct timespec clock_of(estoc_ms ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000u),
+                             .tv_nsec = (long)(ms % 1000u) * 1000000L};
+}
+
+/* Until it is time, or somebody wants a round. @return false: the end */
 static bool wait_for_next(estoc_nodes *n)
 {
-    struct timespec at;
-    int rc = 0;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += n->wait_ms / 1000u;
-    at.tv_nsec += (long)(n->wait_ms % 1000u) * 1000000L;
-    at.tv_sec += at.tv_nsec / 1000000000L;
-    at.tv_nsec %= 1000000000L;
+    estoc_ms begun = estoc_now_ms(), now = begun;
     pthread_mutex_lock(&n->lock);
-    while (!n->stop && rc == 0) {
-        rc = pthread_cond_timedwait(&n->wake, &n->lock, &at);
+    for (;;) {
+        estoc_ms at = begun + (n->wanted ? PAUSE_MS : n->wait_ms);
+        if (n->stop || now >= at) {
+            break;
+        }
+        const struct timespec until = clock_of(at);
+        (void)pthread_cond_timedwait(&n->wake, &n->lock, &until);
+        now = estoc_now_ms();
     }
+    n->wanted = false;
     bool stop = n->stop;
     pthread_mutex_unlock(&n->lock);
     return !stop;
@@ -358,6 +394,7 @@ void estoc_nodes_free(estoc_nodes *n)
         pthread_mutex_unlock(&n->lock);
         pthread_join(n->thread, NULL);
     }
+    estoc_dtls_cache_unwatch(n->sessions, n);
     drop_made(n);
     estoc_store_close(n->store);
     pthread_cond_destroy(&n->wake);

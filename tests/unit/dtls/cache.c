@@ -274,6 +274,59 @@ static void removed_elsewhere(void **state)
     estoc_dtls_cache_free(c);
 }
 
+static void count(void *ctx)
+{
+    (*(unsigned *)ctx)++;
+}
+
+static uint64_t ask(estoc_dtls_cache *c, uint32_t i, int64_t now)
+{
+    uint8_t id[ESTOC_SESSION_ID_LEN];
+    id_of(i, id);
+    return estoc_dtls_cache_ask(c, id, now);
+}
+
+static bool answered(estoc_dtls_cache *c, uint32_t i, uint64_t question)
+{
+    uint8_t id[ESTOC_SESSION_ID_LEN];
+    id_of(i, id);
+    return estoc_dtls_cache_answered(c, id, question);
+}
+
+static void questions(void **state)
+{
+    (void)state;
+    unsigned told = 0, other = 0;
+    estoc_dtls_cache *c = estoc_dtls_cache_new(4);
+    assert_non_null(c);
+    assert_int_equal(ask(c, 1, 100), 0); /* nobody could know more */
+    estoc_dtls_cache_watch(c, count, &told);
+    assert_true(put(c, 1, 100, 200));
+    assert_int_equal(told, 1);
+    assert_int_equal(ask(c, 1, 100), 0); /* it is here */
+    drop(c, 1);
+    assert_int_equal(ask(c, 1, 100), 0); /* and was */
+    assert_int_equal(told, 1);
+    assert_int_equal(ask(c, 2, 100), 1);
+    assert_int_equal(ask(c, 3, 100), 2);
+    assert_int_equal(told, 3);
+    assert_int_equal(estoc_dtls_cache_questions(c), 2);
+    assert_false(answered(c, 2, 1));
+    estoc_dtls_cache_answer(c, 1);
+    assert_true(answered(c, 2, 1));
+    assert_false(answered(c, 3, 2));
+    assert_true(add(c, 7, 100, 200));
+    assert_true(answered(c, 7, 2));      /* it has come */
+    estoc_dtls_cache_unwatch(c, &other); /* is somebody else */
+    assert_false(answered(c, 3, 2));
+    estoc_dtls_cache_unwatch(c, &told);
+    assert_true(answered(c, 3, 2));
+    assert_int_equal(ask(c, 4, 100), 0);
+    assert_true(put(c, 5, 100, 200));
+    assert_int_equal(told, 3);
+    estoc_dtls_cache_free(c);
+}
+
 static bool take_gone(estoc_dtls_cache *c)
 {
     estoc_dtls_made made;
@@ -357,6 +410,7 @@ int main(void)
         {"D8 what was made here is given to others once", taken_once, NULL, NULL, NULL},
         {"D8 what others made is put in once", of_others, NULL, NULL, NULL},
         {"D8 what is removed at one node is at all", removed_elsewhere, NULL, NULL, NULL},
+        {"D8 questions to other nodes", questions, NULL, NULL, NULL},
         {"D8 made here and there, taken and removed", made_and_added, NULL, NULL, NULL},
         {"D8 several threads at once", threads, NULL, NULL, NULL},
     };
