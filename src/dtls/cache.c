@@ -238,10 +238,10 @@ void estoc_dtls_cache_remove(estoc_dtls_cache *c, const uint8_t id[ESTOC_SESSION
 
 /* --------------------------------------------------------------------------------- the other nodes */
 
-void estoc_dtls_cache_watch(estoc_dtls_cache *c, void (*told)(void *ctx), void *ctx)
+void estoc_dtls_cache_watch(estoc_dtls_cache *c, void (*tell)(void *ctx), void *ctx)
 {
     pthread_mutex_lock(&c->lock);
-    c->wake = told;
+    c->wake = tell;
     c->wake_ctx = ctx;
     pthread_mutex_unlock(&c->lock);
 }

@@ -46,7 +46,7 @@ bool estoc_dtls_cache_take(estoc_dtls_cache *c, int64_t now, estoc_dtls_made *ou
 
 /** Who brings what other nodes have made is told when there is something to be taken, and when somebody
  *  asks: on any thread, with the cache locked.                                                     */
-void estoc_dtls_cache_watch(estoc_dtls_cache *c, void (*wake)(void *ctx), void *ctx);
+void estoc_dtls_cache_watch(estoc_dtls_cache *c, void (*tell)(void *ctx), void *ctx);
 /** After it returns `ctx` is not told any more. */
 void estoc_dtls_cache_unwatch(estoc_dtls_cache *c, const void *ctx);
 /** A client names a session that another node may have made a moment ago.
