@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import tempfile
@@ -88,6 +89,7 @@ class Server:
 
     def __init__(self, folder, store=None, settings=None, ca=None, profile=None):
         self.folder = folder
+        self.store = store
         self.dir = os.path.join(folder, "srv")
         self.log_path = os.path.join(folder, "estocd.log")
         self.device = os.path.join(folder, "device")
@@ -273,9 +275,9 @@ class Context:
         self.stack = contextlib.ExitStack()
         self.folder = os.path.realpath(tempfile.mkdtemp(prefix="estoc-fault-"))
 
-    def server(self, **more):
+    def server(self, under=None, **more):
         """One that ends with the test."""
-        server = Server(tempfile.mkdtemp(dir=self.folder), **{"store": self.kind.store(), **more})
+        server = Server(tempfile.mkdtemp(dir=under or self.folder), **{"store": self.kind.store(), **more})
         self.stack.callback(lambda: server.runs() and server.kill())
         return server
 
@@ -327,6 +329,16 @@ class Sqlite:
     def store(self):
         return None
 
+    @contextlib.contextmanager
+    def locked(self, server):
+        db = sqlite3.connect(os.path.join(server.dir, "store.db"), isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            db.execute("ROLLBACK")
+            db.close()
+
     def close(self):
         pass
 
@@ -353,6 +365,19 @@ class Postgres:
         name = f"fault{self.databases}"
         self.sql(f"CREATE DATABASE {name}")
         return self.url.rpartition("/")[0] + "/" + name
+
+    @contextlib.contextmanager
+    def locked(self, server):
+        other = subprocess.Popen(["psql", "-Xq", server.store], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        print("BEGIN; LOCK TABLE cert IN ACCESS EXCLUSIVE MODE; SELECT 'locked';",
+              file=other.stdin, flush=True)
+        while "locked" not in other.stdout.readline():
+            check(other.poll() is None, "psql has ended")
+        try:
+            yield
+        finally:
+            other.communicate()
 
     def close(self):
         self.control("remove")
