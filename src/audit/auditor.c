@@ -27,7 +27,8 @@ struct estoc_auditor {
 static estoc_err drain(estoc_auditor *a, estoc_why *why)
 {
     int64_t written = 0;
-    estoc_err err = a->store == NULL ? estoc_store_open(a->store_url, &a->store, why) : ESTOC_OK;
+    estoc_err err =
+        a->store == NULL ? estoc_store_open_again(a->store_url, &a->store, why) : ESTOC_OK;
     err = err ? err : estoc_audit_drain(&a->trail, a->store, a->node, &written, why);
     if (written > 0) {
         atomic_store(&a->written, written);

@@ -222,7 +222,7 @@ static void go_round(estoc_nodes *n)
         return;
     }
     bool away = n->store == NULL;
-    estoc_err err = away ? estoc_store_open(n->store_url, &n->store, &why) : ESTOC_OK;
+    estoc_err err = away ? estoc_store_open_again(n->store_url, &n->store, &why) : ESTOC_OK;
     if (err) {
         went_away(n, why.text);
         return;

@@ -136,18 +136,38 @@ static estoc_err step(struct sqlite_db *d, const char *text, sqlite3_stmt **st)
     return err;
 }
 
+/* SQLite goes on with a file that has been moved away or deleted, where nobody will look for what is
+ * in it. */
+static estoc_err in_place(struct sqlite_db *d)
+{
+    int moved = 0;
+    if (sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+        !moved) {
+        return ESTOC_OK;
+    }
+    snprintf(d->base.why, sizeof d->base.why, "its file has been moved or deleted; put it back");
+    return ESTOC_E_STORE;
+}
+
+static void rollback(estoc_db *db);
+
 /* What a transaction sees is settled by its first read. */
 static estoc_err begin(estoc_db *db, bool snapshot)
 {
     struct sqlite_db *d = (struct sqlite_db *)db;
-    return snapshot ? step(d, "BEGIN DEFERRED", &d->snapshot)
-                    : step(d, "BEGIN IMMEDIATE", &d->begin);
+    estoc_err err =
+        snapshot ? step(d, "BEGIN DEFERRED", &d->snapshot) : step(d, "BEGIN IMMEDIATE", &d->begin);
+    if (!err && (err = in_place(d)) != ESTOC_OK) {
+        rollback(db);
+    }
+    return err;
 }
 
 static estoc_err commit(estoc_db *db)
 {
     struct sqlite_db *d = (struct sqlite_db *)db;
-    return step(d, "COMMIT", &d->commit);
+    estoc_err err = step(d, "COMMIT", &d->commit);
+    return err ? err : in_place(d);
 }
 
 static void rollback(estoc_db *db)

@@ -54,6 +54,17 @@ estoc_err estoc_store_open(const char *url, estoc_store **out, estoc_why *why)
     return ESTOC_OK;
 }
 
+estoc_err estoc_store_open_again(const char *url, estoc_store **out, estoc_why *why)
+{
+    const char *path = estoc_store_path(url);
+    if (path != NULL && access(path, F_OK) != 0) {
+        *out = NULL;
+        estoc_why_set(why, "store %s: %s; put it back", path, strerror(errno));
+        return ESTOC_E_STORE;
+    }
+    return estoc_store_open(url, out, why);
+}
+
 void estoc_store_close(estoc_store *s)
 {
     if (s == NULL) {

@@ -80,6 +80,9 @@ typedef bool (*estoc_store_each_fn)(void *ctx, const estoc_record *rec); /**< fa
  *  @return 0; ESTOC_E_CONFIG (no such kind of store); ESTOC_E_MEMORY; ESTOC_E_STORE (cannot be opened,
  *          is none of ours, or of a later version); `why` is filled                                */
 ESTOC_MUST_USE estoc_err estoc_store_open(const char *url, estoc_store **out, estoc_why *why);
+/** The same for one that was there before: a file that is gone is not made anew, empty, but
+ *  ESTOC_E_STORE.                                                                                  */
+ESTOC_MUST_USE estoc_err estoc_store_open_again(const char *url, estoc_store **out, estoc_why *why);
 void estoc_store_close(estoc_store *s);
 /** Whether this kind of store is for several nodes. */
 bool estoc_store_is_shared(const char *url);

@@ -87,8 +87,9 @@ class Control:
 class Server:
     """An estocd. Its store is `store`, a URL, or else a file in its folder."""
 
-    def __init__(self, folder, store=None, settings=None, ca=None, profile=None):
+    def __init__(self, folder, notes=None, store=None, settings=None, ca=None, profile=None):
         self.folder = folder
+        self.notes = notes or folder  # of those who look at it from outside
         self.store = store
         self.dir = os.path.join(folder, "srv")
         self.log_path = os.path.join(folder, "estocd.log")
@@ -193,7 +194,7 @@ class Load:
     def __init__(self, server, count, *options, at_a_time=AT_A_TIME, retry=LOAD_S, wait=LOAD_S,
                  timeout=1):
         self.count = count
-        self.journal = os.path.join(server.folder, f"journal-{time.monotonic_ns()}")
+        self.journal = os.path.join(server.notes, f"journal-{time.monotonic_ns()}")
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
             [program("estoc"), "bench", server.uri, "--count", str(count), "--concurrency",
@@ -277,7 +278,8 @@ class Context:
 
     def server(self, under=None, **more):
         """One that ends with the test."""
-        server = Server(tempfile.mkdtemp(dir=under or self.folder), **{"store": self.kind.store(), **more})
+        server = Server(tempfile.mkdtemp(dir=under or self.folder), self.folder,
+                        **{"store": self.kind.store(), **more})
         self.stack.callback(lambda: server.runs() and server.kill())
         return server
 

@@ -53,7 +53,7 @@ bool estoc_desk_has_work(const estoc_desk *d)
 static bool open_again(estoc_desk *d)
 {
     estoc_why why = {""};
-    if (estoc_store_open(d->store_url, &d->store, &why)) {
+    if (estoc_store_open_again(d->store_url, &d->store, &why)) {
         estoc_log(ESTOC_LOG_ERROR, "ca", "event", "store", "why", why.text, NULL);
         return false;
     }

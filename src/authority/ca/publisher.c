@@ -120,7 +120,7 @@ static void step(estoc_publisher *p)
     bool due = false;
     estoc_err err = ESTOC_OK;
     if (p->store == NULL) {
-        err = estoc_store_open(p->cfg.store_url, &p->store, &why);
+        err = estoc_store_open_again(p->cfg.store_url, &p->store, &why);
     }
     err = err ? err : look(p, now, &due);
     if (!err && due) {

@@ -131,7 +131,7 @@ static estoc_err refresh(estoc_revoked *r)
 /* What was known stays known while the store fails; nothing is issued then (X9). */
 static void follow(estoc_revoked *r)
 {
-    if (r->store == NULL && estoc_store_open(r->store_url, &r->store, NULL)) {
+    if (r->store == NULL && estoc_store_open_again(r->store_url, &r->store, NULL)) {
         return;
     }
     estoc_err err = refresh(r);

@@ -162,6 +162,39 @@ static void spoiled_record(void **state)
     estoc_store_close(s);
 }
 
+/* The file may come back, or not: nothing is written where nobody looks for it. */
+static void moved(void **state)
+{
+    (void)state;
+    char away[128];
+    estoc_store *s = open_store();
+    estoc_store *again = NULL;
+    estoc_why why = {""};
+    FILE *null = fopen("/dev/null", "w");
+    assert_non_null(null);
+    estoc_log_file(null);
+    snprintf(away, sizeof away, "%s.away", path);
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(estoc_store_commit(s), ESTOC_E_STORE);
+    assert_non_null(strstr(estoc_store_why(s), "moved"));
+    estoc_store_rollback(s);
+    assert_int_equal(estoc_store_begin(s), ESTOC_E_STORE);
+    assert_int_equal(estoc_store_begin_snapshot(s), ESTOC_E_STORE);
+    assert_int_equal(estoc_store_open_again(url, &again, &why), ESTOC_E_STORE);
+    assert_null(again);
+    assert_non_null(strstr(why.text, "put it back"));
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(estoc_store_begin(s), ESTOC_OK);
+    estoc_store_rollback(s);
+    assert_int_equal(estoc_store_open_again(url, &again, &why), ESTOC_OK);
+    estoc_store_close(again);
+    estoc_log_file(NULL);
+    fclose(null);
+    estoc_store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +204,7 @@ int main(void)
         IN_FOLDER("other kinds of store are refused", other_kinds),
         IN_FOLDER("284 a held write lock is an error, and passes", write_lock_held),
         IN_FOLDER("284 one server on a store", claims),
+        IN_FOLDER("284 a file that is moved away is an error until it is back", moved),
         IN_FOLDER("a request that was not written by us, or is gone, is an error", spoiled),
         IN_FOLDER("a record that was not written by us is an error", spoiled_record),
     };
