@@ -51,7 +51,8 @@ static int make(struct crl *c, estoc_store *store, int64_t now)
 {
     estoc_why why = {""};
     estoc_blobs chain = {NULL, 0};
-    estoc_err err = estoc_credential_load(c->conf.ca_chain, c->conf.ca_key, &chain, &c->key, &why);
+    estoc_err err = estoc_credential_load_sealed(c->conf.ca_chain, c->conf.ca_key,
+                                                 c->conf.ca_passphrase, &chain, &c->key, &why);
     estoc_blobs_free(&chain);
     if (err) {
         return failed(&why, err);

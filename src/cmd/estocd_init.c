@@ -343,6 +343,12 @@ static int take_passphrase(struct init *in)
         if (realpath(path, absolute + 5) == NULL || strlen(absolute) > SOURCE_MAX) {
             return estocd_say(COMMAND, "--passphrase: %s: the path is too long", in->passphrase);
         }
+        if (strpbrk(absolute, ";\r\n") != NULL) {
+            return estocd_say(COMMAND,
+                              "--passphrase: %s: a path with ; in it cannot stand in " ESTOCD_CONF
+                              "; choose another",
+                              in->passphrase);
+        }
         in->passphrase = absolute;
     }
     return 0;

@@ -234,10 +234,7 @@ static estoc_err take_pem(const char *path, BIO *in, const char *passphrase, est
         } else if (block == ENCRYPTED) {
             err = take_sealed(path, der, len, passphrase, out, why);
         } else if (block == ENCRYPTED_OF_OLD) {
-            estoc_why_set(why,
-                          "%s: the key is encrypted in the old way; write it anew with `openssl "
-                          "pkcs8 -topk8`, or decrypt it with `openssl pkey`",
-                          path);
+            estoc_why_set(why, "%s: the key is encrypted in the old way; " ESTOC_SEALED_ANEW, path);
         }
         OPENSSL_secure_free(name);
         OPENSSL_secure_free(header);
@@ -376,7 +373,7 @@ static estoc_err save(const estoc_key *key, const char *path, const estoc_passph
     BIO *mem = BIO_new(BIO_s_secmem());
     estoc_err err = ESTOC_E_CRYPTO;
     if (mem != NULL && p != NULL) {
-        err = estoc_sealed_write(mem, key->native, p);
+        err = estoc_sealed_write(mem, key, p);
     } else if (mem != NULL &&
                PEM_write_bio_PKCS8PrivateKey(mem, key->native, NULL, NULL, 0, NULL, NULL) == 1) {
         err = ESTOC_OK;

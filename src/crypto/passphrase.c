@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "crypto.h"
@@ -18,17 +19,35 @@
 #define FD_MAX     65535
 #define FILE_MAX   (ESTOC_PASSPHRASE_MAX + 2) /* with the line's end */
 
-/* A descriptor gives it once; a reload needs it again. Wiped when the process ends. */
-static struct {
+/* A descriptor gives it once; a reload needs it again. In memory that is neither swapped, as far as we may
+ * say so, nor dumped; wiped when the process ends. */
+struct kept {
     int fd;
     estoc_passphrase passphrase;
-} kept[FDS_MAX];
+};
+static struct kept *kept; /* FDS_MAX of them, or none yet */
 static size_t kept_n;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void forget(void)
 {
-    estoc_wipe(kept, sizeof kept);
+    estoc_wipe(kept, FDS_MAX * sizeof *kept);
+}
+
+static bool have_room(void)
+{
+    size_t len = FDS_MAX * sizeof *kept;
+    if (kept == NULL) {
+        void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (p == MAP_FAILED) {
+            return false;
+        }
+        (void)mlock(p, len);
+        (void)madvise(p, len, MADV_DONTDUMP);
+        kept = p;
+        (void)atexit(forget);
+    }
+    return kept_n < FDS_MAX;
 }
 
 /* What stands behind the scheme. @return NULL: it is another */
@@ -140,20 +159,18 @@ static estoc_err from_descriptor(const char *source, int fd, estoc_passphrase *o
             return ESTOC_OK;
         }
     }
-    ssize_t n = kept_n < FDS_MAX ? read_line(fd, line, sizeof line) : -1;
+    bool room = have_room();
+    ssize_t n = room ? read_line(fd, line, sizeof line) : -1;
     estoc_err err =
         n >= 0 ? take_line(source, estoc_slice_of(line, (size_t)n), out, why) : ESTOC_E_FILE;
     if (n < 0) {
         estoc_why_set(why, "%s: no passphrase can be read: %s", source,
-                      kept_n < FDS_MAX ? strerror(errno) : "too many descriptors");
+                      room ? strerror(errno) : "too many descriptors");
     }
     estoc_wipe(line, sizeof line);
     if (!err) {
         if (fd > 2) {
             (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* not for programs that we run */
-        }
-        if (kept_n == 0) {
-            (void)atexit(forget);
         }
         kept[kept_n].fd = fd;
         kept[kept_n++].passphrase = *out;

@@ -103,6 +103,13 @@ static void of_others(void **state)
     assert_int_equal(estoc_key_load_sealed(in_folder("other.key"), source, &key, &why), 0);
     estoc_key_free(key);
     out = BIO_new_file(in_folder("other.key"), "w");
+    assert_int_equal(PEM_write_bio_PKCS8PrivateKey_nid(out, ec,
+                                                       NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
+                                                       "open sesame", 11, NULL, NULL),
+                     1);
+    BIO_free(out);
+    assert_refused(in_folder("other.key"), source, ESTOC_E_KEY, "encrypted in the old way");
+    out = BIO_new_file(in_folder("other.key"), "w");
     assert_int_equal(
         PEM_write_bio_PrivateKey_traditional(
             out, ec, EVP_aes_128_cbc(), (unsigned char *)(uintptr_t) "open sesame", 11, NULL, NULL),
