@@ -365,11 +365,13 @@ static void what_fails(void **state)
     output o;
     run(&o, "estocd", "crl", "--dir", f->srv, NULL);
     assert_int_equal(o.code, 1);
-    char away[PATH_LEN];
-    strcpy(away, path_in(f, "srv/store.away"));
-    assert_int_equal(rename(path_in(f, "srv/store.db"), away), 0);
-    fails(f, path_in(f, "crl.der"), "store.db: No such file");
-    assert_int_equal(rename(away, path_in(f, "srv/store.db")), 0);
+    if (getenv("ESTOC_TEST_STORE") == NULL) { /* it is a file */
+        char away[PATH_LEN];
+        strcpy(away, path_in(f, "srv/store.away"));
+        assert_int_equal(rename(path_in(f, "srv/store.db"), away), 0);
+        fails(f, path_in(f, "crl.der"), "store.db: No such file");
+        assert_int_equal(rename(away, path_in(f, "srv/store.db")), 0);
+    }
     fails(f, path_in(f, "no/such/crl.der"), "cannot be written: No such file");
     assert_int_equal(rename(path_in(f, "srv/ca.key"), path_in(f, "srv/away.key")), 0);
     (void)crl_command(f, path_in(f, "crl.der"), "\"new\":\tfalse"); /* it needs no key */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include <libpq-fe.h>
 #include <openssl/x509.h>
 #include <sqlite3.h>
 
@@ -17,11 +18,20 @@ static const char *url;
 static estoc_store *store;
 static estoc_why why;
 
+static const char *database(void)
+{
+    return getenv("ESTOC_TEST_STORE");
+}
+
 static int set_up(void **state)
 {
     static char text[600];
     int rc = folder_make(state);
-    snprintf(text, sizeof text, "sqlite:%s", in_folder("ca.db"));
+    if (database() != NULL) {
+        snprintf(text, sizeof text, "%s?options=-csearch_path%%3Dlists", database());
+    } else {
+        snprintf(text, sizeof text, "sqlite:%s", in_folder("ca.db"));
+    }
     url = text;
     party_make(&ca, (struct plan){.subject = "CN=CA", .ca = true});
     party_make(&other, (struct plan){.subject = "CN=Other CA", .ca = true});
@@ -35,12 +45,32 @@ static int tear_down(void **state)
     return folder_remove(state);
 }
 
+/* Past the store. */
+static void alter(const char *statement)
+{
+    sqlite3 *db;
+    if (database() != NULL) {
+        PGconn *conn = PQconnectdb(strncmp(statement, "DROP", 4) == 0 ? database() : url);
+        PGresult *res = PQexec(conn, statement);
+        assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+        PQclear(res);
+        PQfinish(conn);
+        return;
+    }
+    assert_int_equal(sqlite3_open(in_folder("ca.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, statement, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static int with_store(void **state)
 {
     static const char *const files[] = {"ca.db", "ca.db-wal", "ca.db-shm"};
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         unlink(in_folder(files[i]));
+    }
+    if (database() != NULL) {
+        alter("DROP SCHEMA IF EXISTS lists CASCADE; CREATE SCHEMA lists");
     }
     assert_int_equal(estoc_store_open(url, &store, &why), 0);
     return 0;
@@ -51,15 +81,6 @@ static int without_store(void **state)
     (void)state;
     estoc_store_close(store);
     return 0;
-}
-
-/* Past the store. */
-static void alter(const char *statement)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(in_folder("ca.db"), &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, statement, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
 }
 
 static estoc_crl_rules rules_of(const struct party *issuer)
