@@ -196,7 +196,7 @@ static estoc_err round_trip(struct postgres_db *d, const estoc_db_run *r, size_t
     snprintf(name, sizeof name, "s%zu", r->statement);
     bool sent = (!opening || send_text(d, d->opening)) && (!prepare || send_prepare(d, r, name));
     for (size_t i = from; sent && i < from + n; i++) {
-        sent = send_run(d, name, r->values + i * r->values_n, r->values_n);
+        sent = send_run(d, name, r->values_n > 0 ? r->values + i * r->values_n : NULL, r->values_n);
     }
     if (!sent || PQpipelineSync(d->conn) != 1) {
         return failed(d, NULL);

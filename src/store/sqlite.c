@@ -80,7 +80,7 @@ static int bind(sqlite3_stmt *st, const estoc_db_value *values, size_t n)
 static estoc_err run_once(struct sqlite_db *d, sqlite3_stmt *st, const estoc_db_run *r, size_t i)
 {
     struct sqlite_row row = {.base = {&d->base}, .st = st};
-    int rc = bind(st, r->values + i * r->values_n, r->values_n);
+    int rc = bind(st, r->values_n > 0 ? r->values + i * r->values_n : NULL, r->values_n);
     bool more = rc == SQLITE_OK;
     while (more && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         more = r->row != NULL && r->row(r->ctx, i, &row.base);
