@@ -51,6 +51,8 @@ typedef struct estoc_authority_ops {
      *          ESTOC_E_MEMORY; ESTOC_E_NOT_FOUND (no such profile); ESTOC_E_TRUNCATED (no request);
      *          ESTOC_E_UNTRUSTED (no client certificate)                                           */
     estoc_err (*enroll)(estoc_authority *a, const estoc_enrollment *e);
+    /** The server ends: what waits for somebody else is to be answered now. */
+    void (*hurry)(estoc_authority *a);
     /** Finish what is queued, then stop and free. No enroll() may come after. */
     void (*close)(estoc_authority *a);
 } estoc_authority_ops;

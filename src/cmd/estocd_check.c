@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "access.h"
 #include "args.h"
@@ -176,6 +177,18 @@ static void check_lists(struct check *c)
     if (!any && conf->crl_url[0] != '\0') {
         note(conf->crl_url, "no list is made here for it: set crl-file or crl-listen, or let a "
                             "timer run `estocd crl`");
+    }
+}
+
+static void check_commands(struct check *c)
+{
+    for (size_t i = 0; i < c->conf.profiles_n; i++) {
+        const estoc_profile *p = &c->conf.profiles[i].profile;
+        char path[ESTOC_COMMAND_MAX];
+        snprintf(path, sizeof path, "%.*s", (int)strcspn(p->command, " \t"), p->command);
+        if (p->approver == ESTOC_APPROVER_COMMAND && access(path, X_OK) != 0) {
+            fault(c, "%s: %s", path, strerror(errno));
+        }
     }
 }
 
@@ -370,6 +383,7 @@ static int check(const char *dir)
     check_client_crls(&c);
     check_access(&c);
     check_lists(&c);
+    check_commands(&c);
     check_server_by_ca(&c);
     check_dtls(&c);
     check_decrypt_keys(&c);

@@ -394,10 +394,11 @@ static void take_profiles(estoc_conf_reading *r, const estoc_conf_key *k, void *
     take_either(r, k, to, value, "store", "file");
 }
 
+_Static_assert(ESTOC_APPROVER_NONE == 0 && ESTOC_APPROVER_COMMAND == 2, "in this order");
 static void take_approval(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                           const char *value)
 {
-    take_either(r, k, to, value, "manual", "auto");
+    take_word(r, k, to, value, "auto, manual or command");
 }
 
 #define SECOND UINT64_C(1000)
@@ -451,6 +452,7 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "crl-url",        take_url,    OF(crl_url),              0, 0},
     {ESTOC_CONF_CA,     "profiles",       take_profiles, OF(profiles_in_store),  0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
+    {ESTOC_CONF_CA,     "approval-max",   take_number, OF(commands_max),         1, 256},
     {ESTOC_CONF_CA,     "pending-max",    take_number, OF(pending.max),          1, 1000000},
     {ESTOC_CONF_CA,     "pending-per-client", take_number, OF(pending.per_client), 1, 1000000},
     {ESTOC_CONF_CA,     "pending-keep",   take_time,   OF(pending.keep_s),       SECOND, 10 * YEAR},
@@ -472,7 +474,9 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_PROFILE, "grace",      take_time,       OF_PROFILE(profile.grace_s), 0, 90 * DAY},
     {ESTOC_CONF_PROFILE, "pop",        take_pop,        OF_PROFILE(profile.pop), 0, 0},
     {ESTOC_CONF_PROFILE, "registrars", take_yes,        OF_PROFILE(profile.registrars), 0, 0},
-    {ESTOC_CONF_PROFILE, "approval",   take_approval,   OF_PROFILE(profile.manual), 0, 0},
+    {ESTOC_CONF_PROFILE, "approval",   take_approval,   OF_PROFILE(profile.approver), 0, 0},
+    {ESTOC_CONF_PROFILE, "approval-command", estoc_conf_take_command, OF_PROFILE(profile.command), 0, 0},
+    {ESTOC_CONF_PROFILE, "approval-timeout", take_time, OF_PROFILE(profile.command_s), SECOND, 60 * SECOND},
     {ESTOC_CONF_PROFILE, "retry-after", take_time,      OF_PROFILE(profile.retry_after_s), SECOND, 7 * DAY},
     {ESTOC_CONF_PROFILE, "keygen",     take_yes,        OF_PROFILE(profile.keygen), 0, 0},
     {ESTOC_CONF_PROFILE, "attributes", take_attributes, 0,                        0, 0},

@@ -92,6 +92,37 @@ void estoc_conf_take_san(estoc_conf_reading *r, const estoc_conf_key *k, void *t
               "must be dns:, ip:, uri: or email: and a name, such as dns:${client.CN}.example");
 }
 
+/* ---- approval ---- */
+
+/* A path, then arguments. */
+void estoc_conf_take_command(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                             const char *value)
+{
+    char path[ESTOC_COMMAND_MAX], command[ESTOC_COMMAND_MAX];
+    char *out = to;
+    size_t len = strcspn(value, " \t");
+    if (len == 0) {
+        out[0] = '\0';
+        return;
+    }
+    bool fits = len < sizeof path;
+    if (fits) {
+        memcpy(path, value, len);
+        path[len] = '\0';
+        fits = !estoc_path_join(command, sizeof command, r->c->dir, path) &&
+               strlen(command) + strlen(value + len) < sizeof command;
+    }
+    if (!fits) {
+        no_room(r, k);
+    } else if (strpbrk(r->c->dir, " \t") != NULL && path[0] != '/') {
+        estoc_conf_fault(r, "%s: give the whole path: that of this folder has a blank", k->name);
+    } else {
+        size_t n = strlen(command);
+        memcpy(out, command, n);
+        memcpy(out + n, value + len, strlen(value + len) + 1);
+    }
+}
+
 /* ---- usage ---- */
 
 /* RFC 5280 section 4.2.1.3. Those of a CA's key are not to be had. */

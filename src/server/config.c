@@ -21,6 +21,7 @@
 #define BLANKS        " \t\r\v\f"
 #define VALIDITY_S    (365u * 86400u)
 #define RETRY_AFTER_S 60u
+#define COMMAND_S     10u
 
 static const char *const section_name[] = {[ESTOC_CONF_NOWHERE] = "",
                                            [ESTOC_CONF_UNKNOWN] = "",
@@ -56,6 +57,7 @@ static void enter_profile(struct parser *p, const char *label)
         estoc_profile *profile = &c->profiles[i].profile;
         profile->validity_s = VALIDITY_S;
         profile->retry_after_s = RETRY_AFTER_S;
+        profile->command_s = COMMAND_S;
         profile->keys = ESTOC_KEY_BIT(ESTOC_KEY_P256);
         profile->attributes = estoc_slice_of(c->profiles[i].attributes, 0);
         snprintf(profile->name, sizeof profile->name, "%s", label);
@@ -259,6 +261,7 @@ static void defaults(struct parser *p)
     c->log_level = ESTOC_LOG_INFO;
     c->retry_window_s = 86400;
     c->crl_good_s = 7 * 86400;
+    c->commands_max = 16;
     c->pending = (estoc_pending_rules){.max = 10000, .per_client = 4, .keep_s = 30 * 86400};
     bool bad = !estoc_conf_store(c, "sqlite:store.db");
     const struct {
@@ -279,9 +282,14 @@ static void defaults(struct parser *p)
     p->section = ESTOC_CONF_NOWHERE;
 }
 
-/* Names by rule, and then others by the same profile: the rule would be none. */
-static void check_names(struct parser *p, const estoc_profile *profile)
+/* Names by rule, and then others by the same profile: the rule would be none. Nobody to ask. */
+static void check_profile(struct parser *p, const estoc_profile *profile)
 {
+    if (profile->approver == ESTOC_APPROVER_COMMAND && profile->command[0] == '\0') {
+        p->r.line = 0;
+        estoc_conf_fault(&p->r, "[profile %s]: approval = command needs approval-command",
+                         profile->name);
+    }
     if (profile->change_subject && estoc_policy_gives_names(profile)) {
         p->r.line = 0;
         estoc_conf_fault(&p->r, "[profile %s]: change-subject = yes undoes subject and san",
@@ -299,7 +307,7 @@ static void check_whole(struct parser *p)
                strncmp(c->discovery[i], "0.0.0.0:", 8) == 0;
     }
     for (size_t i = 0; i < c->profiles_n; i++) {
-        check_names(p, &c->profiles[i].profile);
+        check_profile(p, &c->profiles[i].profile);
     }
     if (c->multicast && !any) { /* a socket on one address gets no datagrams for groups */
         p->r.line = 0;

@@ -135,6 +135,7 @@ static estoc_err open_authority(estoc_generation *g, const char *node, estoc_why
                         .profiles_n = g->conf.profiles_n,
                         .retry_window_s = g->conf.retry_window_s,
                         .pending = g->conf.pending,
+                        .commands_max = g->conf.commands_max,
                         .crl_url = g->conf.crl_url};
     return estoc_ca_open(&cfg, &g->authority, why);
 }

@@ -293,6 +293,9 @@ void estoc_server_stop(estoc_server *s)
             pthread_join(s->workers[n].thread, NULL);
         }
     }
+    if (s->generation != NULL) {
+        s->generation->authority->ops->hurry(s->generation->authority);
+    }
     for (size_t n = 0; n < s->workers_n; n++) {
         estoc_worker_free(&s->workers[n]);
     }

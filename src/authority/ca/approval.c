@@ -84,9 +84,74 @@ static estoc_err follow(const estoc_petition *p, estoc_store *store, const estoc
     return err;
 }
 
+/* Nobody has decided. @param[in] kept  the request as the store has it; NULL: it has not */
+static estoc_err take_advice(const estoc_petition *p, estoc_store *store, const estoc_pending *kept,
+                             int64_t now, const estoc_advice *advice, estoc_approval *out,
+                             estoc_ruling *why)
+{
+    estoc_err err;
+    switch (advice->kind) {
+    case ESTOC_ADVICE_NONE:
+        *out = (estoc_approval){.ask = true};
+        return ESTOC_E_LATER;
+    case ESTOC_ADVICE_YES:
+        err = kept != NULL ? estoc_store_decide(store, kept->id, ESTOC_APPROVED, now) : ESTOC_OK;
+        return err == ESTOC_E_STORE ? err : ESTOC_OK; /* one that is gone needs no approval */
+    case ESTOC_ADVICE_NO:
+        *out = (estoc_approval){.id = 0};
+        *why = (estoc_ruling){"L2", advice->reason};
+        err = kept != NULL ? estoc_store_pending_drop(store, kept->id) : ESTOC_OK;
+        return err ? err : ESTOC_E_FORBIDDEN;
+    case ESTOC_ADVICE_LATER:
+    case ESTOC_ADVICE_FAILED:
+        break;
+    }
+    *why = (estoc_ruling){"L2", "waits for approval, ask again later"};
+    out->retry_s = advice->retry_s > 0 ? advice->retry_s : retry_after(p, 0, 0);
+    return ESTOC_E_LATER;
+}
+
+/* About a request that the store has. */
+static estoc_err consult_kept(const estoc_petition *p, estoc_store *store,
+                              const estoc_pending *kept, int64_t now, const estoc_advice *advice,
+                              bool *over, estoc_approval *out, estoc_ruling *why)
+{
+    out->id = kept->id;
+    if (kept->decision == ESTOC_UNDECIDED && p->profile->approver == ESTOC_APPROVER_COMMAND) {
+        *over = false;
+        return take_advice(p, store, kept, now, advice, out, why);
+    }
+    return follow(p, store, kept, now, over, out, why);
+}
+
+/* About one that it has not, or not any more. */
+static estoc_err consult_new(const estoc_petition *p, estoc_store *store,
+                             const estoc_pending_rules *rules, estoc_pending *pending,
+                             const estoc_advice *advice, estoc_approval *out, estoc_ruling *why)
+{
+    estoc_ruling said = {"", ""};
+    estoc_approval asked = {.id = 0};
+    if (p->profile->approver != ESTOC_APPROVER_COMMAND) {
+        return keep(p, store, rules, pending, out, why);
+    }
+    estoc_err err = take_advice(p, store, NULL, pending->asked_at, advice, &asked, &said);
+    if (err != ESTOC_E_LATER || asked.ask) {
+        *out = asked;
+        *why = said;
+        return err;
+    }
+    err = keep(p, store, rules, pending, out, why);
+    if (err == ESTOC_E_LATER) {
+        out->retry_s = asked.retry_s;
+        *why = said;
+    }
+    return err;
+}
+
 estoc_err estoc_approval_consult(const estoc_petition *p, estoc_store *store,
                                  const estoc_pending_rules *rules, const estoc_record *rec,
-                                 int64_t now, estoc_approval *out, estoc_ruling *why)
+                                 int64_t now, const estoc_advice *advice, estoc_approval *out,
+                                 estoc_ruling *why)
 {
     estoc_pending pending = {.profile = rec->profile,
                              .op = estoc_resource_for(p->op)->name,
@@ -102,16 +167,14 @@ estoc_err estoc_approval_consult(const estoc_petition *p, estoc_store *store,
     bool over = false;
     estoc_err err = estoc_store_pending_expire(store, now - (int64_t)rules->keep_s);
     err = err ? err : estoc_store_pending_find(store, &found);
-    if (!err) {
-        out->id = found.id;
-        err = follow(p, store, &found, now, &over, out, why);
-    } else if (err == ESTOC_E_NOT_FOUND) {
-        return keep(p, store, rules, &pending, out, why);
+    if (err == ESTOC_E_NOT_FOUND) {
+        return consult_new(p, store, rules, &pending, advice, out, why);
     }
+    err = err ? err : consult_kept(p, store, &found, now, advice, &over, out, why);
     if (!err && over) { /* revoked, or expired: that approval is used up */
         out->id = 0;
         err = estoc_store_pending_drop(store, found.id);
-        err = err ? err : keep(p, store, rules, &pending, out, why);
+        err = err ? err : consult_new(p, store, rules, &pending, advice, out, why);
     }
     return err;
 }

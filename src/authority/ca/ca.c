@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adviser.h"
 #include "desk.h"
 #include "revoked.h"
 #include "text.h"
 
-#define QUEUE_MAX 1024 /* unless configured */
-#define BATCH_MAX 128  /* so that the first of a batch does not wait long for the last */
+#define QUEUE_MAX    1024 /* unless configured */
+#define COMMANDS_MAX 16   /* likewise */
+#define BATCH_MAX    128  /* so that the first of a batch does not wait long for the last */
 
 struct ca {
     estoc_authority base;
@@ -21,12 +23,14 @@ struct ca {
     uint32_t queue_max;
     char *store_url, *node;
     estoc_revoked *revoked;
+    estoc_adviser *adviser; /* NULL: no profile has a command */
     pthread_t thread;
     estoc_desk desk; /* the thread's own, once it runs */
     /* shared, under the lock */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     estoc_jobs queue;
+    size_t asking; /* jobs that programs are asked about */
     bool stop;
 };
 
@@ -72,10 +76,46 @@ static void log_verdict(const estoc_job *j)
               bad ? j->ruling.rule : NULL, "why", bad ? j->ruling.text : NULL, NULL);
 }
 
-static void answer_all(estoc_jobs *answered)
+/* On any thread: a program has spoken, and the job comes again. */
+static void take_advice(void *ctx, const estoc_advice *advice)
+{
+    estoc_job *j = ctx;
+    struct ca *ca = j->ca;
+    j->advice = *advice;
+    pthread_mutex_lock(&ca->lock);
+    estoc_jobs_put(&ca->queue, j); /* it has had its place before */
+    ca->asking--;
+    pthread_cond_signal(&ca->wake);
+    pthread_mutex_unlock(&ca->lock);
+}
+
+/* The job waits for its answer elsewhere: others go on. */
+static void ask_command(struct ca *ca, estoc_job *j)
+{
+    estoc_blob question = j->question;
+    j->question = (estoc_blob){NULL, 0};
+    j->asking = false;
+    j->ca = ca;
+    pthread_mutex_lock(&ca->lock);
+    ca->asking++;
+    pthread_mutex_unlock(&ca->lock);
+    const estoc_ask ask = {.command = j->profile->command,
+                           .timeout_s = j->profile->command_s,
+                           .question = estoc_blob_slice(question),
+                           .done = take_advice,
+                           .ctx = j};
+    estoc_adviser_ask(ca->adviser, &ask);
+    estoc_blob_free(&question);
+}
+
+static void answer_all(struct ca *ca, estoc_jobs *answered)
 {
     estoc_job *j;
     while ((j = estoc_jobs_take(answered)) != NULL) {
+        if (j->asking && !j->err) {
+            ask_command(ca, j);
+            continue;
+        }
         log_verdict(j);
         estoc_verdict verdict = {.err = j->err, .retry_s = j->retry_s};
         if (j->err) {
@@ -88,6 +128,7 @@ static void answer_all(estoc_jobs *answered)
         j->done(j->ctx, &verdict);
         estoc_blob_free(&j->cert);
         estoc_blob_free(&j->key);
+        estoc_blob_free(&j->question);
         free(j);
     }
 }
@@ -96,7 +137,7 @@ static void answer_all(estoc_jobs *answered)
 static bool take(struct ca *ca, estoc_jobs *batch)
 {
     pthread_mutex_lock(&ca->lock);
-    while (ca->queue.n == 0 && !ca->stop && !estoc_desk_has_work(&ca->desk)) {
+    while (ca->queue.n == 0 && !(ca->stop && ca->asking == 0) && !estoc_desk_has_work(&ca->desk)) {
         pthread_cond_wait(&ca->wake, &ca->lock);
     }
     while (ca->queue.n > 0 && batch->n < BATCH_MAX) {
@@ -113,7 +154,7 @@ static void *serve(void *arg)
     estoc_jobs answered = {NULL, NULL, 0};
     while (take(ca, &batch)) {
         estoc_desk_round(&ca->desk, &batch, &answered);
-        answer_all(&answered);
+        answer_all(ca, &answered);
     }
     return NULL;
 }
@@ -223,6 +264,7 @@ static estoc_err enroll(estoc_authority *a, const estoc_enrollment *e)
 
 static void free_ca(struct ca *ca)
 {
+    estoc_adviser_close(ca->adviser);
     estoc_revoked_close(ca->revoked);
     estoc_store_close(ca->desk.store);
     estoc_blobs_free(&ca->anchors);
@@ -234,9 +276,18 @@ static void free_ca(struct ca *ca)
     free(ca);
 }
 
+static void hurry(estoc_authority *a)
+{
+    struct ca *ca = (struct ca *)a;
+    if (ca->adviser != NULL) {
+        estoc_adviser_stop(ca->adviser);
+    }
+}
+
 static void close_ca(estoc_authority *a)
 {
     struct ca *ca = (struct ca *)a;
+    hurry(a);
     pthread_mutex_lock(&ca->lock);
     ca->stop = true;
     pthread_cond_signal(&ca->wake);
@@ -252,6 +303,7 @@ static const estoc_authority_ops ops = {
     .attributes = attributes,
     .revoked = revoked,
     .enroll = enroll,
+    .hurry = hurry,
     .close = close_ca,
 };
 
@@ -316,6 +368,22 @@ static estoc_err take_profiles(struct ca *ca, const estoc_ca_cfg *cfg, estoc_why
     return ESTOC_OK;
 }
 
+static estoc_err open_adviser(struct ca *ca, const estoc_ca_cfg *cfg, estoc_why *why)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < ca->profiles_n; i++) {
+        wanted |= ca->profiles[i].approver == ESTOC_APPROVER_COMMAND;
+    }
+    estoc_err err =
+        wanted ? estoc_adviser_open(cfg->commands_max > 0 ? cfg->commands_max : COMMANDS_MAX,
+                                    ca->queue_max, &ca->adviser)
+               : ESTOC_OK;
+    if (err) {
+        estoc_why_set(why, "CA: approval by a program: %s", estoc_err_text(err));
+    }
+    return err;
+}
+
 estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_why *why)
 {
     *out = NULL;
@@ -345,6 +413,7 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     }
     err = err ? err : estoc_store_open(ca->store_url, &ca->desk.store, why);
     err = err ? err : estoc_revoked_open(ca->store_url, &ca->revoked, why);
+    err = err ? err : open_adviser(ca, cfg, why);
     if (!err && pthread_create(&ca->thread, NULL, serve, ca) != 0) {
         estoc_why_set(why, "CA: no thread");
         err = ESTOC_E_SYSTEM;

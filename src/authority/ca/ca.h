@@ -25,6 +25,14 @@ enum {
     ESTOC_USAGE_KEY_AGREEMENT = 0x08
 };
 
+/** Who decides what the rules grant: nobody else, a person (L2), a program that may leave it to one. */
+typedef enum estoc_approver {
+    ESTOC_APPROVER_NONE,
+    ESTOC_APPROVER_PERSON,
+    ESTOC_APPROVER_COMMAND
+} estoc_approver;
+#define ESTOC_COMMAND_MAX 512 /* bytes of a program's path and arguments */
+
 #define ESTOC_NAMING_MAX 512 /* bytes of a rule for names */
 
 /** What stands in certificates besides names and key. All zero is the default. */
@@ -42,8 +50,11 @@ typedef struct estoc_profile {
     uint32_t validity_s; /* at most: a certificate never outlives the CA's */
     unsigned keys;       /* what keys may be certified, ESTOC_KEY_BIT(kind)s; 0: P-256 only (X3) */
     uint32_t rsa_bits;   /* the least of an RSA key; 0: 2048 */
-    bool manual;         /* a person decides (L2) */
-    uint32_t retry_after_s; /* and this is how often the device may ask */
+    estoc_approver approver; /* who decides besides the rules */
+    uint32_t retry_after_s;  /* and this is how often the device may ask */
+    char command
+        [ESTOC_COMMAND_MAX]; /* that is asked, if it is a program: words with blanks between */
+    uint32_t command_s;      /* and how long it may take */
     bool keygen;    /* private keys are made here, for devices that ask, and the keys certified
                                may be encrypted to (E5) */
     bool any_names; /* /sen grants the names asked for, not just the client's own (X10) */
@@ -57,7 +68,7 @@ typedef struct estoc_profile {
     estoc_contents contents;
 } estoc_profile;
 
-/** Requests that wait for a person, where a profile is `manual`. */
+/** Requests that wait for a person. */
 typedef struct estoc_pending_rules {
     uint32_t max;        /* undecided, in all */
     uint32_t per_client; /* and of one identity */
@@ -78,7 +89,8 @@ typedef struct estoc_ca_cfg {
     uint32_t retry_window_s; /* E6: an identical request gets the same certificate this long;
                                 0: never */
     estoc_pending_rules pending;
-    const char *crl_url; /* in each certificate; must outlive the authority; "" or NULL: none */
+    uint32_t commands_max; /* programs asked at a time; 16 if 0 */
+    const char *crl_url;   /* in each certificate; must outlive the authority; "" or NULL: none */
 } estoc_ca_cfg;
 
 /** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread.

@@ -8,6 +8,7 @@
 #include "approval.h"
 #include "desk.h"
 #include "keymaker.h"
+#include "question.h"
 #include "text.h"
 
 #define BACKDATE_S  300 /* clients' clocks may be slow */
@@ -169,28 +170,50 @@ static bool plan(const estoc_desk *d, estoc_job *j, estoc_slice spki)
     return true;
 }
 
+static void ask_command(estoc_job *j)
+{
+    estoc_err err = estoc_question_write(&j->petition, &j->grant, j->peer, j->own, &j->question);
+    if (err) {
+        estoc_job_fail(j, err, SIGN_RETRY, "out of memory, try again later");
+    }
+    j->asking = !err;
+}
+
+/* What a program that was to decide has not done is an operator's business. */
+static void tell_failure(const estoc_job *j)
+{
+    if (j->advice.kind == ESTOC_ADVICE_FAILED) {
+        estoc_log(ESTOC_LOG_WARN, "ca", "event", "approval", "profile",
+                  j->profile->name[0] != '\0' ? j->profile->name : NULL, "peer", j->peer, "subject",
+                  j->subject, "command", j->profile->command, "why", j->advice.reason, NULL);
+    }
+}
+
 /* L2. @return whether there is a decision to issue, and nothing was issued after it yet */
 static bool approved(estoc_desk *d, estoc_job *j)
 {
     estoc_approval approval;
     estoc_cert cert;
-    if (!j->profile->manual) {
+    if (j->profile->approver == ESTOC_APPROVER_NONE) {
         return true;
     }
     estoc_err err = estoc_approval_consult(&j->petition, d->store, &d->pending, &j->rec, d->now,
-                                           &approval, &j->ruling);
+                                           &j->advice, &approval, &j->ruling);
     j->pending = approval.id;
     j->cert = approval.cert;
     if (err == ESTOC_E_STORE || err == ESTOC_E_MEMORY) {
         estoc_job_store_failed(d, j);
+    } else if (err && approval.ask) {
+        ask_command(j);
     } else if (err) {
+        tell_failure(j);
         j->err = err;
         j->retry_s = approval.retry_s;
     } else if (j->cert.len > 0 && !estoc_cert_parse(&cert, estoc_blob_slice(j->cert))) {
         note_cert(j, &cert);
         j->again = true;
     }
-    return !j->err && !j->again;
+    return !j->err && !j->again && !j->asking;
 }
 
 /* X2: what was made for the same request before has not arrived, or it would not come again. */

@@ -8,11 +8,13 @@
 #ifndef ESTOC_DESK_H
 #define ESTOC_DESK_H
 
+#include "advice.h"
 #include "policy.h"
 
 /** One enrollment, from the queue to its answer. */
 typedef struct estoc_job {
     struct estoc_job *next;
+    void *ca; /* whose queue it comes back to */
     estoc_op op;
     const estoc_profile *profile;
     estoc_slice client_cert, csr, unique;
@@ -27,6 +29,11 @@ typedef struct estoc_job {
     bool parsed;     /* the client's certificate: `subject` is known */
     bool own;        /* and it is one of ours */
     bool again;      /* E6: `cert` was issued before */
+    bool
+        asking; /* nothing is decided: a program is to be asked the question, and the job is to come
+                        again with what it says */
+    estoc_blob question;
+    estoc_advice advice;
     estoc_blob cert;
     estoc_blob key; /* E5: private, as it goes to the client */
     uint16_t key_format;

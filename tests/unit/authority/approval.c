@@ -15,6 +15,7 @@ static estoc_profile profile;
 static estoc_pending_rules rules;
 static estoc_why why;
 static estoc_ruling ruling;
+static estoc_advice advice; /* of a program, if one is asked */
 
 static int set_up(void **state)
 {
@@ -40,7 +41,7 @@ static int with_store(void **state)
         unlink(in_folder(files[i]));
     }
     snprintf(url, sizeof url, "sqlite:%s", in_folder("ca.db"));
-    profile = (estoc_profile){.name = "", .manual = true, .retry_after_s = 60};
+    profile = (estoc_profile){.name = "", .approver = ESTOC_APPROVER_PERSON, .retry_after_s = 60};
     rules = (estoc_pending_rules){.max = 100, .per_client = 10, .keep_s = 1000};
     return estoc_store_open(url, &store, &why) ? -1 : 0;
 }
@@ -71,7 +72,7 @@ static estoc_err consult_as(estoc_op op, uint8_t i, uint8_t n, int64_t now, esto
                               .client = &device.cert,
                               .issuer = &ca.cert,
                               .csr = estoc_slice_of(request, sizeof request)};
-    return estoc_approval_consult(&p, store, &rules, &rec, now, out, &ruling);
+    return estoc_approval_consult(&p, store, &rules, &rec, now, &advice, out, &ruling);
 }
 
 static estoc_err consult(uint8_t i, uint8_t n, int64_t now, estoc_approval *out)
@@ -264,6 +265,105 @@ static void fails(void **state)
         name, f, with_store, without_store, NULL \
     }
 
+/* ------------------------------------------------------------------------------- with a program's word */
+
+static estoc_err consult_said(estoc_advice_kind kind, uint32_t retry_s, int64_t now,
+                              estoc_approval *out)
+{
+    profile.approver = ESTOC_APPROVER_COMMAND;
+    advice = (estoc_advice){.kind = kind, .retry_s = retry_s, .reason = "not here"};
+    estoc_err err = consult(1, 1, now, out);
+    advice.kind = ESTOC_ADVICE_NONE; /* the ruling may point to its reason */
+    return err;
+}
+
+static uint64_t kept(void)
+{
+    uint64_t n = 0;
+    assert_int_equal(estoc_store_pending_count(store, NULL, &n), 0);
+    return n;
+}
+
+static void asked_first(void **state)
+{
+    (void)state;
+    estoc_approval a;
+    assert_int_equal(consult_said(ESTOC_ADVICE_NONE, 0, NOW, &a), ESTOC_E_LATER);
+    assert_true(a.ask);
+    assert_int_equal(a.id, 0);
+    assert_int_equal(kept(), 0);
+    assert_int_equal(consult_said(ESTOC_ADVICE_YES, 0, NOW, &a), 0);
+    assert_false(a.ask);
+    assert_int_equal(a.id, 0);
+    assert_int_equal(consult_said(ESTOC_ADVICE_NO, 0, NOW, &a), ESTOC_E_FORBIDDEN);
+    assert_string_equal(ruling.text, "not here");
+    assert_int_equal(a.id, 0);
+    assert_int_equal(kept(), 0); /* neither is for ever */
+    assert_int_equal(consult_said(ESTOC_ADVICE_NONE, 0, NOW, &a), ESTOC_E_LATER);
+    assert_true(a.ask);
+}
+
+/* Then it waits as for a person; and the program is asked again. */
+static void left_open(void **state)
+{
+    (void)state;
+    estoc_approval a;
+    assert_int_equal(consult_said(ESTOC_ADVICE_LATER, 17, NOW, &a), ESTOC_E_LATER);
+    int64_t id = a.id;
+    assert_true(id > 0 && !a.ask);
+    assert_int_equal(a.retry_s, 17);
+    assert_in_range(strlen(ruling.text), 1, 64);
+    assert_int_equal(consult_said(ESTOC_ADVICE_NONE, 0, NOW + 1, &a), ESTOC_E_LATER);
+    assert_true(a.ask);
+    assert_int_equal(consult_said(ESTOC_ADVICE_FAILED, 0, NOW + 1, &a), ESTOC_E_LATER);
+    assert_int_equal(a.id, id);
+    assert_int_equal(a.retry_s, 60);
+    assert_int_equal(kept(), 1);
+    assert_int_equal(consult_said(ESTOC_ADVICE_YES, 0, NOW + 2, &a), 0);
+    assert_int_equal(a.id, id);
+    assert_int_equal(kept(), 0);
+    /* that was an approval like a person's */
+    assert_int_equal(consult_said(ESTOC_ADVICE_NONE, 0, NOW + 3, &a), 0);
+    assert_int_equal(a.id, id);
+}
+
+static void refused_after_all(void **state)
+{
+    (void)state;
+    estoc_approval a;
+    assert_int_equal(consult_said(ESTOC_ADVICE_FAILED, 0, NOW, &a), ESTOC_E_LATER);
+    assert_int_equal(kept(), 1);
+    assert_int_equal(consult_said(ESTOC_ADVICE_NO, 0, NOW, &a), ESTOC_E_FORBIDDEN);
+    assert_int_equal(a.id, 0);
+    assert_int_equal(kept(), 0);
+}
+
+/* What a person has decided the program is not asked about. */
+static void by_a_person(void **state)
+{
+    (void)state;
+    estoc_approval a;
+    assert_int_equal(consult_said(ESTOC_ADVICE_LATER, 0, NOW, &a), ESTOC_E_LATER);
+    decided(a.id, ESTOC_REJECTED, NOW);
+    assert_int_equal(consult_said(ESTOC_ADVICE_NONE, 0, NOW, &a), ESTOC_E_FORBIDDEN);
+    assert_int_equal(consult_said(ESTOC_ADVICE_YES, 0, NOW, &a), ESTOC_E_FORBIDDEN);
+    decided(a.id, ESTOC_APPROVED, NOW);
+    assert_int_equal(consult_said(ESTOC_ADVICE_NO, 0, NOW, &a), 0);
+}
+
+/* The limits of what waits hold for it, too. */
+static void no_room_to_wait(void **state)
+{
+    (void)state;
+    estoc_approval a;
+    rules.per_client = 0;
+    assert_int_equal(consult_said(ESTOC_ADVICE_LATER, 0, NOW, &a), ESTOC_E_QUOTA);
+    rules.per_client = 1;
+    rules.max = 0;
+    assert_int_equal(consult_said(ESTOC_ADVICE_LATER, 0, NOW, &a), ESTOC_E_BUSY);
+    assert_int_equal(consult_said(ESTOC_ADVICE_YES, 0, NOW, &a), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +376,11 @@ int main(void)
         WITH_STORE("L2 X2 an approval of a key", a_key),
         WITH_STORE("L2 rejected, and forgotten", rejected),
         WITH_STORE("L2 X11 too many of one, or of all", too_many),
+        WITH_STORE("L2 a program is asked first, and its word is good once", asked_first),
+        WITH_STORE("L2 what it leaves open waits", left_open),
+        WITH_STORE("L2 what it refuses then waits no more", refused_after_all),
+        WITH_STORE("L2 a person's decision comes before it", by_a_person),
+        WITH_STORE("L2 X11 and what waits has its limits", no_room_to_wait),
         WITH_STORE("L2 a store that fails is an error", fails),
     };
     return cmocka_run_group_tests_name("authority/ca/approval", tests, set_up, tear_down);

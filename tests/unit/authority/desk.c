@@ -29,7 +29,7 @@ static void by_a_person(void **state)
     (void)state;
     estoc_ca_cfg cfg = good_cfg();
     cfg.retry_window_s = 0; /* the approval remembers, too */
-    profiles[1].manual = true;
+    profiles[1].approver = ESTOC_APPROVER_PERSON;
     profiles[1].retry_after_s = 60;
     estoc_authority *a = opened(&cfg);
     struct bytes csr = csr_of(device.key, "", NULL);
@@ -61,7 +61,7 @@ static void kept_or_not(void **state)
 {
     (void)state;
     estoc_ca_cfg cfg = good_cfg();
-    profiles[1].manual = true;
+    profiles[1].approver = ESTOC_APPROVER_PERSON;
     profiles[1].retry_after_s = 60;
     estoc_authority *a = opened(&cfg);
     struct bytes csr = csr_of(device.key, "", NULL);

@@ -154,12 +154,47 @@ static void names_by_rule(void **state)
     assert_fault(text, 2, "more than there is room for");
 }
 
+static void approval(void **state)
+{
+    (void)state;
+    const estoc_profile *p = &c.profiles[0].profile;
+    char text[1000], want[600];
+    assert_loads("[ca]\napproval-max = 3\n[profile]\napproval = command\napproval-timeout = 5s\n"
+                 "approval-command = /usr/bin/known --site\t3 \"a b\"\n");
+    assert_int_equal(c.commands_max, 3);
+    assert_int_equal(p->approver, ESTOC_APPROVER_COMMAND);
+    assert_int_equal(p->command_s, 5);
+    assert_string_equal(p->command, "/usr/bin/known --site\t3 \"a b\"");
+    assert_loads("[profile]\napproval-command = known -x\n");
+    snprintf(want, sizeof want, "%s/known -x", dir);
+    assert_string_equal(p->command, want);
+    assert_int_equal(p->approver, ESTOC_APPROVER_NONE);
+    assert_loads("[profile]\napproval-command =\n");
+    assert_string_equal(p->command, "");
+    assert_int_equal(p->command_s, 10);
+    assert_int_equal(c.commands_max, 16);
+    assert_fault("[profile]\napproval = command\n", 0, "approval = command needs approval-command");
+    assert_fault("[profile]\napproval-timeout = 2m\n", 2, "from 1s to 1m");
+    assert_fault("[ca]\napproval-max = 0\n", 2, "from 1 to 256");
+    for (size_t n = 510; n <= 513; n++) {
+        snprintf(text, sizeof text, "[profile]\napproval-command = /");
+        memset(text + strlen(text), 'x', n);
+        text[29 + n] = '\0';
+        if (n <= 511) {
+            assert_loads(text);
+        } else {
+            assert_fault(text, 2, "more than there is room for");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         {"keys and the least bits of RSA", keys, NULL, NULL, NULL},
         {"who may use it", who_may_use_it, NULL, NULL, NULL},
         {"names by rule", names_by_rule, NULL, NULL, NULL},
+        {"approval by a program", approval, NULL, NULL, NULL},
         {"extended key usages", purposes, NULL, NULL, NULL},
         {"key usages", usage, NULL, NULL, NULL},
         {"certificate policies", policies, NULL, NULL, NULL},

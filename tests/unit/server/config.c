@@ -47,7 +47,7 @@ static void assert_defaults(void)
     assert_int_equal(c.pending.max, 10000);
     assert_int_equal(c.pending.per_client, 4);
     assert_int_equal(c.pending.keep_s, 30 * 86400);
-    assert_false(c.profiles[0].profile.manual);
+    assert_int_equal(c.profiles[0].profile.approver, ESTOC_APPROVER_NONE);
     assert_int_equal(c.profiles[0].profile.retry_after_s, 60);
     assert_int_equal(c.profiles_n, 1);
     assert_string_equal(c.profiles[0].profile.name, "");
@@ -206,7 +206,7 @@ static void every_key(void **state)
     assert_int_equal(p->pop, ESTOC_POP_REQUIRED);
     assert_true(p->registrars);
     assert_int_equal(p->validity_s, 90 * 86400);
-    assert_true(p->manual);
+    assert_int_equal(p->approver, ESTOC_APPROVER_PERSON);
     assert_int_equal(p->retry_after_s, 300);
     assert_int_equal(p->keys, ESTOC_KEY_BIT(ESTOC_KEY_ED25519) | ESTOC_KEY_BIT(ESTOC_KEY_P384));
     assert_true(p->any_names);
@@ -349,7 +349,7 @@ static void each_fault(void **state)
         {"[ca]\npending-max = 0\n", 2, "from 1 to 1000000"},
         {"[ca]\npending-per-client = 0\n", 2, "from 1 to 1000000"},
         {"[ca]\npending-keep = 0\n", 2, "from 1s to 10y"},
-        {"[profile]\napproval = yes\n", 2, "approval = yes: must be manual or auto"},
+        {"[profile]\napproval = yes\n", 2, "approval = yes: must be auto, manual or command"},
         {"[profile]\nretry-after = 0\n", 2, "from 1s to 1w"},
         {"[profile]\nkeygen = true\n", 2, "keygen = true: must be yes or no"},
         {"[profile]\nattributes = colour\n", 2,
@@ -548,7 +548,7 @@ static void profiles_from_a_text(void **state)
     assert_int_equal(c.profiles[0].profile.keys, ESTOC_KEY_BIT(ESTOC_KEY_P256));
     assert_true(c.profiles[0].profile.attributes.len > 0);
     assert_string_equal(c.profiles[1].profile.name, "x");
-    assert_true(c.profiles[1].profile.manual);
+    assert_int_equal(c.profiles[1].profile.approver, ESTOC_APPROVER_PERSON);
     assert_int_equal(profiles_of(""), 0);
     assert_int_equal(c.profiles_n, 1);
     assert_int_equal(c.profiles[0].profile.validity_s, 365 * 86400);
