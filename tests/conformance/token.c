@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/bn.h>
 
 #include "fixture.h"
 
@@ -241,6 +243,38 @@ static void move_key(fixture *f, const char *section, const char *id)
     fixture_conf(f, section, "key", uri_of(f, section));
 }
 
+/* How many are on the list, which the CA's key in the token has signed. */
+static int listed(const fixture *f, const char *file)
+{
+    char path[PATH_LEN];
+    snprintf(path, sizeof path, "%s", file);
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    X509_CRL *crl = d2i_X509_CRL_fp(in, NULL);
+    fclose(in);
+    assert_non_null(crl);
+    X509 *ca = cert_read(path_in(f, "srv/ca.crt"));
+    assert_int_equal(X509_CRL_verify(crl, X509_get0_pubkey(ca)), 1);
+    STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
+    int n = entries != NULL ? sk_X509_REVOKED_num(entries) : 0;
+    X509_free(ca);
+    X509_CRL_free(crl);
+    return n;
+}
+
+static void revoke_cert(const fixture *f, const char *file)
+{
+    output o;
+    X509 *cert = cert_read(file);
+    BIGNUM *n = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+    char *hex = BN_bn2hex(n);
+    run(&o, "estocd", "revoke", hex, "--dir", f->srv, NULL);
+    ok(&o);
+    OPENSSL_free(hex);
+    BN_free(n);
+    X509_free(cert);
+}
+
 static void server_keys(void **state)
 {
     fixture *f = *state;
@@ -255,6 +289,11 @@ static void server_keys(void **state)
         ok(&o);
     }
     fixture_stop(f); /* cleanly */
+    revoke_cert(f, path_in(f, "dev1.crt"));
+    run(&o, "estocd", "crl", "--dir", f->srv, "--out", path_in(f, "crl.der"), NULL);
+    ok(&o);
+    no_pin(&o);
+    assert_int_equal(listed(f, path_in(f, "crl.der")), 1);
     static char log[65536];
     read_file(path_in(f, "estocd.log"), log, sizeof log);
     assert_null(strstr(log, PIN));
@@ -291,6 +330,7 @@ static void pulled(void **state)
     move_key(f, "ca", "21");
     snprintf(uri, sizeof uri, "%s&module-path=%s", uri_of(f, "ca"), getenv("ESTOC_MODULE"));
     fixture_conf(f, "ca", "key", uri);
+    fixture_conf(f, "ca", "crl-file", "crl.der");
     setenv("ESTOC_TOKEN_AWAY", path_in(f, "away"), 1);
     fixture_start(f);
     run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev1"), NULL);
@@ -305,6 +345,9 @@ static void pulled(void **state)
         assert_int_equal(issued(f), 1 + outage);
         run(&o, "estocd", "list", "--dir", f->srv, "--json", NULL); /* none is left open */
         assert_null(strstr(o.out, "\"state\":\"intent\""));
+        if (outage == 1) {
+            revoke_cert(f, path_in(f, "dev1.crt"));
+        }
         assert_int_equal(remove(path_in(f, "away")), 0);
         /* it is looked for once a second */
         long long end = now_ms() + 20000;
@@ -313,6 +356,11 @@ static void pulled(void **state)
         } while (o.code == 75 && now_ms() < end);
         ok(&o);
         assert_int_equal(issued(f), 2 + outage);
+    }
+    long long end = now_ms() + 30000;
+    while (listed(f, path_in(f, "srv/crl.der")) == 0) {
+        assert_true(now_ms() < end);
+        usleep(50000);
     }
     fixture_stop(f);
     unsetenv("ESTOC_TOKEN_AWAY");
