@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test test-postgres bench bench-store bench-egress fault soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test test-postgres test-token bench bench-store bench-egress fault soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -22,6 +22,11 @@ test-postgres: all ## the conformance tests with the store in a PostgreSQL datab
 	@ninja -C $(BUILD)
 	@tests/with-postgres meson test -C $(BUILD) --no-rebuild --num-processes 4 \
 		--timeout-multiplier 4 --suite conformance --no-suite file
+
+test-token: all ## the conformance tests with the CA's key in a token of SoftHSM2
+	@ninja -C $(BUILD)
+	@ESTOC_TEST_CA=token meson test -C $(BUILD) --no-rebuild --num-processes 4 \
+		--timeout-multiplier 4 --suite conformance --no-suite key-file
 
 bench: deps ## enrollments per second, as a ratio to bare cryptography
 	@bench/run

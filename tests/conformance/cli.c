@@ -83,17 +83,19 @@ static void init_files(void **state)
     struct stat st;
     char before[65536], after[65536];
     static const char *const secret[] = {"ca.key", "server.key"};
+    run(&o, "estocd", "init", "--dir", path_in(f, "made"), NULL);
+    assert_int_equal(o.code, 0);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(stat(path_in(f, "srv/%s", secret[i]), &st), 0);
+        assert_int_equal(stat(path_in(f, "made/%s", secret[i]), &st), 0);
         assert_int_equal(st.st_mode & 077, 0);
     }
     assert_int_equal(stat(path_in(f, "dev.key"), &st), 0);
     assert_int_equal(st.st_mode & 077, 0);
-    read_file(path_in(f, "srv/ca.key"), before, sizeof before);
-    run(&o, "estocd", "init", "--dir", f->srv, NULL); /* refuses to overwrite */
+    read_file(path_in(f, "made/ca.key"), before, sizeof before);
+    run(&o, "estocd", "init", "--dir", path_in(f, "made"), NULL); /* refuses to overwrite */
     assert_int_equal(o.code, 1);
     assert_true(strlen(o.err) > 0);
-    read_file(path_in(f, "srv/ca.key"), after, sizeof after);
+    read_file(path_in(f, "made/ca.key"), after, sizeof after);
     assert_string_equal(before, after);
 }
 

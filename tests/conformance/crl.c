@@ -373,18 +373,18 @@ static void what_fails(void **state)
         assert_int_equal(rename(away, path_in(f, "srv/store.db")), 0);
     }
     fails(f, path_in(f, "no/such/crl.der"), "cannot be written: No such file");
-    assert_int_equal(rename(path_in(f, "srv/ca.key"), path_in(f, "srv/away.key")), 0);
+    const char *key = ca_key_file(f);
+    assert_int_equal(rename(key, path_in(f, "away.key")), 0);
     (void)crl_command(f, path_in(f, "crl.der"), "\"new\":\tfalse"); /* it needs no key */
-    const char *key = path_in(f, "srv/ca.key");
     fixture_conf(f, "ca", "crl-next-update", "10s");
-    assert_int_equal(rename(path_in(f, "srv/away.key"), key), 0);
+    assert_int_equal(rename(path_in(f, "away.key"), key), 0);
     (void)crl_command(f, path_in(f, "crl.der"), "\"new\":\tfalse");
     /* a CA that may not sign lists */
     EVP_PKEY *ca_key = key_new("P-256");
     X509 *ca = cert_new(
         ca_key,
         &(cert_cfg){.cn = "No lists", .ca = true, .key_usage = "keyCertSign", .ski_hex = "0102"});
-    key_write(ca_key, key);
+    fixture_ca_key(f, ca_key);
     cert_write(ca, path_in(f, "srv/ca.crt"), "w");
     fails(f, path_in(f, "crl.der"), "cRLSign");
     fixture_conf(f, "ca", "crl-file", "crl.der");
@@ -541,9 +541,8 @@ static void reloaded(void **state)
     EVP_PKEY *key = key_new("P-256");
     X509 *ca =
         cert_new(key, &(cert_cfg){.cn = "Test CA", .ca = true, .key_usage = "keyCertSign,cRLSign"});
-    key_write(key, path_in(f, "next.key"));
+    fixture_ca_key(f, key);
     cert_write(ca, path_in(f, "next.crt"), "w");
-    assert_int_equal(rename(path_in(f, "next.key"), path_in(f, "srv/ca.key")), 0);
     assert_int_equal(rename(path_in(f, "next.crt"), path_in(f, "srv/ca.crt")), 0);
     assert_int_equal(kill(f->pid, SIGHUP), 0);
     end = now_ms() + SOON_MS;

@@ -112,7 +112,7 @@ static void another_anchor(void **state)
     fixture *f = *state;
     fixture_conf(f, "server", "expired-client-anchors", f->maker_file);
     fixture_start(f);
-    EVP_PKEY *ca_key = key_read(path_in(f, "srv/ca.key"));
+    EVP_PKEY *ca_key = key_read(ca_key_file(f));
     X509 *ca = cert_read(path_in(f, "srv/ca.crt"));
     holder ours = {.key = key_new("P-256")};
     ours.cert = cert_new(

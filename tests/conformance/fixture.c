@@ -81,6 +81,79 @@ static void use_database(fixture *f)
     fixture_conf(f, "ca", "store", url);
 }
 
+/* ---- the CA's key ---- */
+
+#define CA_PIN "2718281828"
+
+static bool ca_in_token(void)
+{
+    const char *where = getenv("ESTOC_TEST_CA");
+    return where != NULL && strcmp(where, "token") == 0;
+}
+
+const char *ca_key_file(const fixture *f)
+{
+    return path_in(f, ca_in_token() ? "ca.key" : "srv/ca.key");
+}
+
+void fixture_tokens(fixture *f)
+{
+    char conf[PATH_LEN];
+    int n = snprintf(conf, sizeof conf, "directories.tokendir = %s/tokens\nlog.level = ERROR\n",
+                     f->dir);
+    write_file(path_in(f, "softhsm2.conf"), conf, (size_t)n, "w");
+    (void)mkdir(path_in(f, "tokens"), 0700);
+    assert_int_equal(access(path_in(f, "tokens"), W_OK), 0);
+    setenv("SOFTHSM2_CONF", path_in(f, "softhsm2.conf"), 1);
+}
+
+static void softhsm(const char *const *argv)
+{
+    output o;
+    runv(&o, argv);
+    if (o.code != 0) {
+        print_error("softhsm2-util: %s\n", o.err);
+    }
+    assert_int_equal(o.code, 0);
+}
+
+/* What is in the file goes into the token, and estocd.conf says so. */
+static void import_ca_key(fixture *f)
+{
+    char label[16], id[16], uri[PATH_LEN + 128];
+    snprintf(label, sizeof label, "ca%u", f->ca_keys);
+    snprintf(id, sizeof id, "%02x", 0x40 + f->ca_keys);
+    f->ca_keys++;
+    softhsm((const char *const[]){"softhsm2-util", "--import", ca_key_file(f), "--token", "estocd",
+                                  "--label", label, "--id", id, "--pin", CA_PIN, NULL});
+    snprintf(uri, sizeof uri, "pkcs11:token=estocd;object=%s;type=private?pin-source=file:%s",
+             label, path_in(f, "ca-pin"));
+    fixture_conf(f, "ca", "key", uri);
+}
+
+static void use_token(fixture *f)
+{
+    if (!ca_in_token()) {
+        return;
+    }
+    fixture_tokens(f);
+    write_file(path_in(f, "ca-pin"), CA_PIN "\n", sizeof CA_PIN, "w");
+    softhsm((const char *const[]){"softhsm2-util", "--init-token", "--free", "--label", "estocd",
+                                  "--pin", CA_PIN, "--so-pin", "98765432", NULL});
+    assert_int_equal(rename(path_in(f, "srv/ca.key"), ca_key_file(f)), 0);
+    import_ca_key(f);
+}
+
+void fixture_ca_key(fixture *f, EVP_PKEY *key)
+{
+    const char *fresh = path_in(f, "ca.key.new");
+    key_write(key, fresh);
+    assert_int_equal(rename(fresh, ca_key_file(f)), 0);
+    if (ca_in_token()) {
+        import_ca_key(f);
+    }
+}
+
 void fixture_init(fixture *f)
 {
     output o;
@@ -95,6 +168,7 @@ void fixture_init(fixture *f)
     }
     assert_int_equal(o.code, 0);
     use_database(f);
+    use_token(f);
     fixture_device(f, "CN=dev", "dev");
     f->maker_key = key_new("P-256");
     f->maker = cert_new(f->maker_key, &(cert_cfg){.cn = "Maker", .ca = true});
@@ -189,6 +263,9 @@ void fixture_start(fixture *f)
     char line[256];
     unsigned port = 0;
     const char *program = program_path("estocd");
+    if (ca_in_token()) { /* another fixture may have set its own */
+        fixture_tokens(f);
+    }
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     f->pid = fork();
     assert_true(f->pid >= 0);

@@ -38,11 +38,19 @@ typedef struct fixture {
     EVP_PKEY *maker_key; /* of a manufacturer whose devices the server knows */
     X509 *maker;
     char maker_file[PATH_LEN];
+    unsigned ca_keys; /* that were put into a token */
 } fixture;
 
 /** `estocd init`, the device "dev" (CN=dev, bootstrap credential), and the manufacturer's anchor
- *  among the client anchors.                                                                     */
+ *  among the client anchors. With $ESTOC_TEST_CA "token", the CA's key is in a token of SoftHSM2 then,
+ *  and no more where estocd looks for it.                                                          */
 void fixture_init(fixture *f);
+/** The CA's key in a file, wherever estocd has it. */
+const char *ca_key_file(const fixture *f);
+/** Give the CA another key; its certificate is the caller's to write. */
+void fixture_ca_key(fixture *f, EVP_PKEY *key);
+/** A folder for tokens of SoftHSM2, which $SOFTHSM2_CONF names from now on. */
+void fixture_tokens(fixture *f);
 /** Set a key of estocd.conf; the section is made if needed. */
 void fixture_conf(fixture *f, const char *section, const char *key, const char *value);
 /** `estocd run` on 127.0.0.1 port 0, until it is ready. */

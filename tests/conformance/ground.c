@@ -136,7 +136,7 @@ static void ca_expired(void **state)
     X509 *ca =
         cert_new(key, &(cert_cfg){.cn = "Old CA", .ca = true, .from_s = -864000, .until_s = -3600});
     cert_write(ca, path_in(f, "srv/ca.crt"), "w");
-    key_write(key, path_in(f, "srv/ca.key"));
+    fixture_ca_key(f, key);
     fixture_start(f);
     peer *p = connect_as(f, "dev");
     unsigned held = issued(f);

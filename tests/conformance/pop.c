@@ -242,7 +242,7 @@ static X509 *ra_cert(const fixture *f, bool ours, EVP_PKEY **key)
         return maker_cert(f, &cfg, key);
     }
     cfg.issuer = cert_read(path_in(f, "srv/ca.crt"));
-    cfg.issuer_key = key_read(path_in(f, "srv/ca.key"));
+    cfg.issuer_key = key_read(ca_key_file(f));
     *key = key_new("P-256");
     X509 *cert = cert_new(*key, &cfg);
     X509_free(cfg.issuer);

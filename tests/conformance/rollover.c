@@ -24,7 +24,7 @@ static X509 *crossed(EVP_PKEY *key, const char *cn, X509 *issuer, EVP_PKEY *issu
 
 static roots roots_of(const fixture *f)
 {
-    roots r = {.old_key = key_read(path_in(f, "srv/ca.key")), .new_key = key_new("P-256")};
+    roots r = {.old_key = key_read(ca_key_file(f)), .new_key = key_new("P-256")};
     r.old = cert_read(path_in(f, "srv/ca.crt"));
     r.fresh = cert_new(r.new_key, &(cert_cfg){.cn = "Second CA", .ca = true});
     r.old_with_new = crossed(r.old_key, "Test CA", r.fresh, r.new_key);
@@ -64,7 +64,7 @@ static void switch_over(fixture *f, const roots *r)
     cert_write(r->new_with_old, path_in(f, "srv/server.crt"), "a");
     key_write(key, path_in(f, "srv/server.key"));
     cert_write(r->fresh, path_in(f, "srv/ca.crt"), "w");
-    key_write(r->new_key, path_in(f, "srv/ca.key"));
+    fixture_ca_key(f, r->new_key);
     cert_write(r->fresh, path_in(f, "srv/client-anchors.pem"), "a");
     write_rollover(f, r, r->old);
     X509_free(server_cert);

@@ -61,12 +61,7 @@ static int set_up(void **state)
     output o;
     fixture_set_up(state);
     fixture *f = *state;
-    char conf[PATH_LEN];
-    int n = snprintf(conf, sizeof conf, "directories.tokendir = %s/tokens\nlog.level = ERROR\n",
-                     f->dir);
-    write_file(path_in(f, "softhsm2.conf"), conf, (size_t)n, "w");
-    assert_int_equal(mkdir(path_in(f, "tokens"), 0700), 0);
-    setenv("SOFTHSM2_CONF", path_in(f, "softhsm2.conf"), 1);
+    fixture_tokens(f);
     unsetenv("ESTOC_PIN_FILE");
     run(&o, "softhsm2-util", "--init-token", "--free", "--label", "dev", "--pin", PIN, "--so-pin",
         "98765432", NULL);
@@ -236,10 +231,12 @@ static void refused(void **state)
 static void move_key(fixture *f, const char *section, const char *id)
 {
     output o;
-    run(&o, "softhsm2-util", "--import", path_in(f, "srv/%s.key", section), "--token", "dev",
-        "--label", section, "--id", id, "--pin", PIN, NULL);
+    const char *file =
+        strcmp(section, "ca") == 0 ? ca_key_file(f) : path_in(f, "srv/%s.key", section);
+    run(&o, "softhsm2-util", "--import", file, "--token", "dev", "--label", section, "--id", id,
+        "--pin", PIN, NULL);
     ok(&o);
-    assert_int_equal(remove(path_in(f, "srv/%s.key", section)), 0);
+    assert_int_equal(remove(file), 0);
     fixture_conf(f, section, "key", uri_of(f, section));
 }
 
