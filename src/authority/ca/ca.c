@@ -30,6 +30,7 @@ struct ca {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     estoc_jobs queue;
+    size_t coming; /* jobs that are being prepared */
     size_t asking; /* jobs that programs are asked about */
     bool stop;
 };
@@ -243,21 +244,25 @@ static estoc_err enroll(estoc_authority *a, const estoc_enrollment *e)
     if (e->csr.len == 0) {
         return ESTOC_E_TRUNCATED;
     }
+    pthread_mutex_lock(&ca->lock);
+    bool room = ca->queue.n + ca->coming < ca->queue_max && !ca->stop;
+    ca->coming += room;
+    pthread_mutex_unlock(&ca->lock);
+    if (!room) {
+        return ESTOC_E_BUSY;
+    }
     estoc_job *j = new_job(profile, e);
-    if (j == NULL) {
-        return ESTOC_E_MEMORY;
+    if (j != NULL) { /* here, where there are several threads, not on the one that all wait for */
+        estoc_job_prepare(&ca->desk, j);
     }
     pthread_mutex_lock(&ca->lock);
-    bool room = ca->queue.n < ca->queue_max && !ca->stop;
-    if (room) {
+    ca->coming--;
+    if (j != NULL) {
         estoc_jobs_put(&ca->queue, j);
         pthread_cond_signal(&ca->wake);
     }
     pthread_mutex_unlock(&ca->lock);
-    if (!room) {
-        free(j);
-    }
-    return room ? ESTOC_OK : ESTOC_E_BUSY;
+    return j != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
 }
 
 /* --------------------------------------------------------------------------------- birth and death */

@@ -49,9 +49,10 @@ static estoc_err request_digest(const estoc_job *j, uint8_t out[32])
     return err;
 }
 
-static bool prepare_record(const estoc_desk *d, estoc_job *j)
+static void prepare_record(const estoc_desk *d, estoc_job *j)
 {
     estoc_record *rec = &j->rec;
+    int64_t now = estoc_unix_s();
     *rec = (estoc_record){
         .profile = j->profile->name, .policy = d->policy, .subject = j->subject, .serial_len = 16};
     estoc_err err = estoc_sha256(j->client_cert, rec->identity);
@@ -59,18 +60,17 @@ static bool prepare_record(const estoc_desk *d, estoc_job *j)
     err = err ? err : estoc_sha256(j->grant.spki, rec->key);
     if (err) {
         estoc_job_fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
-    } else if (d->now < d->issuer.not_before || d->now >= d->issuer.not_after) { /* 197 */
+    } else if (now < d->issuer.not_before || now >= d->issuer.not_after) { /* 197 */
         estoc_job_fail(j, ESTOC_E_LATER, TIME_RETRY, "the CA's certificate is not valid now");
     }
-    return !j->err;
 }
 
-bool estoc_job_prepare(const estoc_desk *d, estoc_job *j)
+void estoc_job_prepare(const estoc_desk *d, estoc_job *j)
 {
     if (estoc_cert_parse(&j->client, j->client_cert)) {
         j->err = ESTOC_E_FORBIDDEN;
         j->ruling = (estoc_ruling){"X10", "your certificate cannot be read"};
-        return false;
+        return;
     }
     estoc_slice holder = j->client.subject;
     j->parsed = true;
@@ -79,13 +79,13 @@ bool estoc_job_prepare(const estoc_desk *d, estoc_job *j)
     j->petition = (estoc_petition){j->op, j->profile, &j->client, &d->issuer, j->csr, j->unique};
     j->err = estoc_policy_grant(&j->petition, &j->grant, &j->ruling);
     if (j->err) {
-        return false;
+        return;
     }
     if (!estoc_slice_eq(j->grant.subject, holder) && estoc_policy_is_registrar(&j->petition)) {
         estoc_name_text(holder, (estoc_buf){(uint8_t *)j->registrar, sizeof j->registrar});
     }
     estoc_name_text(j->grant.subject, (estoc_buf){(uint8_t *)j->subject, sizeof j->subject});
-    return prepare_record(d, j);
+    prepare_record(d, j);
 }
 
 void estoc_job_question(const estoc_desk *d, const estoc_job *j, estoc_question *q)

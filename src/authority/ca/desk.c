@@ -253,7 +253,7 @@ void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered)
     d->broken = d->in_transaction = false;
     d->waiting = (estoc_jobs){NULL, NULL, 0};
     while ((j = estoc_jobs_take(batch)) != NULL) {
-        estoc_jobs_put(estoc_job_prepare(d, j) ? &asking : answered, j);
+        estoc_jobs_put(j->err ? answered : &asking, j);
     }
     if (asking.n == 0 && d->signed_.n == 0 && !d->unsigned_) {
         return;

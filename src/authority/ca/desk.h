@@ -94,8 +94,9 @@ void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered);
 void estoc_job_fail(estoc_job *j, estoc_err err, uint32_t retry_s, const char *text);
 /** The store is not to be trusted any more in this state: none of the round will count as issued. */
 void estoc_job_store_failed(estoc_desk *d, estoc_job *j);
-/** What needs no store: names, key, proof of possession. @return whether there is more to decide */
-bool estoc_job_prepare(const estoc_desk *d, estoc_job *j);
+/** What needs no store: names, key, proof of possession. Before the job comes to the desk, on any
+ *  thread: it looks at nothing of the desk but what never changes.                                 */
+void estoc_job_prepare(const estoc_desk *d, estoc_job *j);
 /** What is to be asked about it. */
 void estoc_job_question(const estoc_desk *d, const estoc_job *j, estoc_question *q);
 /** The rest, with the answers. @return whether there is a TBSCertificate in its record, to be kept as an
