@@ -64,9 +64,11 @@ typedef struct estoc_audit_reader {
     char *buf;
     size_t from, to;  /* what of it is not used yet */
     uint64_t n;       /* of the line that was given last, from 1 */
-    int64_t at, size; /* behind that line; of the file when it was opened */
+    int64_t at, size; /* behind that line; of the file when it was opened: no more of it is read */
+    int64_t taken;    /* bytes of the file that have been read */
 } estoc_audit_reader;
-/** @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_MEMORY */
+/** Read what is there now: lines that are being added wait for it, or come too late.
+ *  @return 0; ESTOC_E_FILE (errno tells); ESTOC_E_MEMORY                                            */
 ESTOC_MUST_USE estoc_err estoc_audit_open(const char *path, estoc_audit_reader *r);
 void estoc_audit_close(estoc_audit_reader *r);
 /** @param[out] line  without its end; until the next call

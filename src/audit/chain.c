@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +21,12 @@ estoc_err estoc_audit_open(const char *path, estoc_audit_reader *r)
     if (r->fd < 0) {
         return ESTOC_E_FILE;
     }
-    if (fstat(r->fd, &st) != 0) {
+    bool locked = flock(r->fd, LOCK_SH) == 0; /* where there are no locks, nobody writes */
+    bool known = fstat(r->fd, &st) == 0;
+    if (locked) {
+        flock(r->fd, LOCK_UN);
+    }
+    if (!known) {
         estoc_audit_close(r);
         return ESTOC_E_FILE;
     }
@@ -51,13 +57,17 @@ static estoc_err fill(estoc_audit_reader *r)
     r->to -= r->from;
     r->from = 0;
     ssize_t n;
+    size_t room = BUF - r->to;
+    int64_t left = r->size - r->taken;
+    size_t want = left < (int64_t)room ? (size_t)left : room;
     do {
-        n = read(r->fd, r->buf + r->to, BUF - r->to);
+        n = read(r->fd, r->buf + r->to, want);
     } while (n < 0 && errno == EINTR);
     if (n <= 0) {
         return n < 0 ? ESTOC_E_FILE : ESTOC_E_NOT_FOUND;
     }
     r->to += (size_t)n;
+    r->taken += n;
     return ESTOC_OK;
 }
 

@@ -214,7 +214,13 @@ estoc_err estoc_audit_look(const estoc_trail *t, estoc_store *store, const char 
                            estoc_audit_position *pos, estoc_why *why)
 {
     struct look k;
-    return look(t, store, node, &k, pos, why);
+    estoc_err err = estoc_store_begin_snapshot(store);
+    if (err) {
+        return store_failed(store, err, why);
+    }
+    err = look(t, store, node, &k, pos, why);
+    estoc_store_rollback(store);
+    return err;
 }
 
 /* ----------------------------------------------------------------------------------- at the start */
@@ -300,13 +306,12 @@ static estoc_err rename_node(estoc_trail *t, estoc_store *store, const char *nod
     snprintf(text, sizeof text, "the node was %s before", t->end.node);
     estoc_audit_entry e = {.at = estoc_unix_s(), .op = "audit", .result = "renamed", .why = text};
     estoc_audit_batch b;
+    estoc_audit_begin(&b, store, node);
     estoc_err err = estoc_store_begin(store);
+    err = err ? err : estoc_audit_begin_behind(&b, t->end.seq, t->end.hash);
     if (!err) {
-        estoc_audit_begin(&b, store, node);
-        b.seq = t->end.seq;
-        memcpy(b.hash, t->end.hash, sizeof b.hash);
         estoc_audit_put(&b, &e);
-        err = estoc_audit_end(&b, store, 0);
+        err = estoc_audit_end(&b, 0);
         err = err ? err : estoc_store_commit(store);
     }
     if (err) {
@@ -316,41 +321,53 @@ static estoc_err rename_node(estoc_trail *t, estoc_store *store, const char *nod
     return drain(t, store, node, why);
 }
 
-static estoc_err start(estoc_trail *t, estoc_store *store, const char *node, estoc_why *why)
+static estoc_err refuse(const estoc_trail *t, const estoc_audit_position *pos, estoc_why *why)
+{
+    estoc_audit_explain(t, pos, why);
+    return pos->standing == ESTOC_AUDIT_AGREES ? ESTOC_OK : ESTOC_E_STATE;
+}
+
+/* All of it as of one moment: what a server has brought to the file, it takes from the store. */
+static estoc_err catch_up(estoc_trail *t, estoc_store *store, const char *chain, estoc_why *why)
 {
     estoc_audit_position pos;
     struct look k;
-    char chain[ESTOC_AUDIT_NODE_MAX];
-    estoc_err err = look(t, store, node, &k, &pos, why);
+    estoc_err err = estoc_store_begin_snapshot(store);
     if (err) {
-        return err;
+        return store_failed(store, err, why);
     }
-    estoc_audit_explain(t, &pos, why);
-    if (pos.standing != ESTOC_AUDIT_AGREES) {
-        return ESTOC_E_STATE;
-    }
-    snprintf(chain, sizeof chain, "%s", chain_of(t, node));
-    err = mend(t, store, &k, why);
+    err = look(t, store, chain, &k, &pos, why);
+    err = err ? err : refuse(t, &pos, why);
+    err = err ? err : mend(t, store, &k, why);
     err = err ? err : drain(t, store, chain, why);
-    return err || strcmp(chain, node) == 0 ? err : rename_node(t, store, node, why);
+    estoc_store_rollback(store);
+    return err;
+}
+
+/* Not there: whether that may be. */
+static estoc_err begin_file(estoc_trail *t, estoc_store *store, const char *node, estoc_why *why)
+{
+    estoc_audit_position pos;
+    estoc_err err = estoc_audit_look(t, store, node, &pos, why);
+    err = err ? err : refuse(t, &pos, why);
+    return err ? err : estoc_trail_lock(t, true, why);
 }
 
 estoc_err estoc_audit_start(estoc_trail *t, estoc_store *store, const char *node, estoc_why *why)
 {
+    char chain[ESTOC_AUDIT_NODE_MAX];
     estoc_err err = estoc_trail_lock(t, false, why);
     if (err == ESTOC_E_NOT_FOUND) {
-        estoc_audit_position pos;
-        err = estoc_audit_look(t, store, node, &pos, why);
-        if (!err && pos.standing != ESTOC_AUDIT_AGREES) {
-            estoc_audit_explain(t, &pos, why);
-            err = ESTOC_E_STATE;
-        }
-        err = err ? err : estoc_trail_lock(t, true, why);
+        err = begin_file(t, store, node, why);
     }
     if (err) {
         return err;
     }
-    err = start(t, store, node, why);
+    snprintf(chain, sizeof chain, "%s", chain_of(t, node));
+    err = catch_up(t, store, chain, why);
+    if (!err && strcmp(chain, node) != 0) {
+        err = rename_node(t, store, node, why);
+    }
     estoc_trail_unlock(t);
     return err;
 }

@@ -9,8 +9,18 @@
 
 void estoc_audit_begin(estoc_audit_batch *b, estoc_store *store, const char *node)
 {
-    *b = (estoc_audit_batch){.node = node};
-    b->err = estoc_store_audit_head(store, node, &b->seq, b->hash);
+    *b = (estoc_audit_batch){.store = store, .node = node};
+}
+
+estoc_err estoc_audit_begin_behind(estoc_audit_batch *b, int64_t seq, const uint8_t hash[32])
+{
+    b->begun = true;
+    b->err = estoc_store_audit_head(b->store, b->node, &b->seq, b->hash); /* there is one then */
+    if (!b->err) {
+        b->seq = seq;
+        memcpy(b->hash, hash, sizeof b->hash);
+    }
+    return b->err;
 }
 
 static bool make_room(estoc_audit_batch *b)
@@ -31,11 +41,14 @@ void estoc_audit_put(estoc_audit_batch *b, estoc_audit_entry *e)
 {
     uint8_t before[32];
     estoc_blob text;
-    if (b->err) {
-        return;
+    if (!b->begun) {
+        b->begun = true;
+        b->err = estoc_store_audit_head(b->store, b->node, &b->seq, b->hash);
     }
-    if (!make_room(b)) {
+    if (!b->err && !make_room(b)) {
         b->err = ESTOC_E_MEMORY;
+    }
+    if (b->err) {
         return;
     }
     memcpy(before, b->hash, sizeof before);
@@ -52,20 +65,20 @@ void estoc_audit_put(estoc_audit_batch *b, estoc_audit_entry *e)
     memcpy(line->hash, b->hash, sizeof line->hash);
 }
 
-estoc_err estoc_audit_end(estoc_audit_batch *b, estoc_store *store, int64_t written)
+estoc_err estoc_audit_end(estoc_audit_batch *b, int64_t written)
 {
     estoc_err err = b->err;
-    if (!err && b->seq - (int64_t)b->n < written) {
+    if (!err && b->n > 0 && b->seq - (int64_t)b->n < written) {
         err = ESTOC_E_STATE;
     }
-    err = err ? err : estoc_store_audit_add(store, b->node, b->lines, b->n);
-    if (!err && written > 0) {
-        err = estoc_store_audit_trim(store, b->node, written);
+    err = err ? err : estoc_store_audit_add(b->store, b->node, b->lines, b->n);
+    if (!err && b->n > 0 && written > 0) {
+        err = estoc_store_audit_trim(b->store, b->node, written);
     }
     for (size_t i = 0; i < b->n; i++) {
         free((char *)(uintptr_t)b->lines[i].text);
     }
     free(b->lines);
-    *b = (estoc_audit_batch){.node = b->node};
+    *b = (estoc_audit_batch){.store = b->store, .node = b->node};
     return err;
 }

@@ -54,23 +54,27 @@ void estoc_trail_close(estoc_trail *t);
 
 /** Lines for the transaction in hand. */
 typedef struct estoc_audit_batch {
+    estoc_store *store;
     const char *node;
+    bool begun;
     int64_t seq;
     uint8_t hash[32];
     estoc_audit_line *lines; /* those of the store */
     size_t n, room;
     estoc_err err; /* the first one */
 } estoc_audit_batch;
-/** Go on behind the last line of this node. As others wait for that line from here on, to be called
- *  late in a transaction.                                                                          */
 void estoc_audit_begin(estoc_audit_batch *b, estoc_store *store, const char *node);
-/** `seq`, `node` and `prev` of the entry are set here. */
+/** Go on behind another line than the node's last one. @return 0; ESTOC_E_STORE */
+ESTOC_MUST_USE estoc_err estoc_audit_begin_behind(estoc_audit_batch *b, int64_t seq,
+                                                  const uint8_t hash[32]);
+/** Put an entry behind the last line of this node; its `seq`, `node` and `prev` are set here. From the
+ *  first one on others wait for that line, so this comes late in a transaction.                    */
 void estoc_audit_put(estoc_audit_batch *b, estoc_audit_entry *e);
 /** Give them to the store, and free them.
  *  @param written  lines up to this one are on the disk, and the store need not keep them; 0: unknown
  *  @return 0; the first error: ESTOC_E_STORE; ESTOC_E_MEMORY; ESTOC_E_LIMIT; ESTOC_E_CRYPTO;
  *          ESTOC_E_STATE (the store is older than `written`: it was put back under our feet)        */
-ESTOC_MUST_USE estoc_err estoc_audit_end(estoc_audit_batch *b, estoc_store *store, int64_t written);
+ESTOC_MUST_USE estoc_err estoc_audit_end(estoc_audit_batch *b, int64_t written);
 
 /* ------------------------------------------------------------------------------------ to the file */
 

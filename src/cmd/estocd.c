@@ -67,26 +67,28 @@ bool estocd_configure(const char *command, const char *dir, estoc_config *conf)
     return estoc_config_load(dir, conf, report, &at) == ESTOC_OK;
 }
 
-estoc_store *estocd_open_store(const char *command, const char *dir)
+estoc_store *estocd_open_store_of(const char *command, const estoc_config *conf)
 {
-    static estoc_config conf;
     estoc_store *store = NULL;
     estoc_why why = {""};
-    if (!estocd_configure(command, dir, &conf)) {
-        return NULL;
-    }
-    const char *path = estoc_store_path(conf.store);
+    const char *path = estoc_store_path(conf->store);
     if (path != NULL && !estoc_file_exists(path)) {
         estocd_say(command, "%s: %s; is `store` in estocd.conf right?", path, strerror(errno));
         return NULL;
     }
     /* The store logs what fails as well; here that is told once, by estocd_store_failed(). */
     estoc_log_file(fopen("/dev/null", "w"));
-    estoc_err err = estoc_store_open(conf.store, &store, &why);
+    estoc_err err = estoc_store_open(conf->store, &store, &why);
     if (err) {
         estocd_say(command, "%s", why.text[0] != '\0' ? why.text : estoc_err_text(err));
     }
     return store;
+}
+
+estoc_store *estocd_open_store(const char *command, const char *dir)
+{
+    static estoc_config conf;
+    return estocd_configure(command, dir, &conf) ? estocd_open_store_of(command, &conf) : NULL;
 }
 
 int estocd_store_failed(const char *command, const estoc_store *store, estoc_err err)
@@ -113,6 +115,7 @@ int main(int argc, char **argv)
         {"reject",  "refuse a request its certificate", estocd_reject},
         {"revoke",  "revoke a certificate", estocd_revoke},
         {"profiles", "publish profiles to all nodes; list and show their versions", estocd_profiles},
+        {"audit",   "verify and show the log of decisions", estocd_audit},
         {"crl",     "write the list of revoked certificates", estocd_crl},
         {"stats",   "count with `estocd list --json`, and see the log", NULL},
         {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},

@@ -32,6 +32,7 @@ int estocd_pending(int argc, char **argv);
 int estocd_approve(int argc, char **argv);
 int estocd_reject(int argc, char **argv);
 int estocd_revoke(int argc, char **argv);
+int estocd_audit(int argc, char **argv);
 int estocd_crl(int argc, char **argv);
 int estocd_profiles(int argc, char **argv);
 
@@ -48,6 +49,7 @@ bool estocd_configure(const char *command, const char *dir, estoc_config *conf);
 /** Open the store of DIR, which must be there: a look makes nothing. What fails is told on stderr.
  *  @return NULL then                                                                               */
 estoc_store *estocd_open_store(const char *command, const char *dir);
+estoc_store *estocd_open_store_of(const char *command, const estoc_config *conf);
 
 /** Tell on stderr what failed after that. @return 1 */
 int estocd_store_failed(const char *command, const estoc_store *store, estoc_err err);

@@ -16,6 +16,7 @@
 #include "dtls.h"
 #include "estocd.h"
 #include "text.h"
+#include "trail.h"
 
 #define COMMAND      "check"
 #define SOON_S       (30 * 86400)
@@ -298,6 +299,27 @@ static void check_password(const struct check *c)
     }
 }
 
+/* Whether the store is the one that the audit log is of. */
+static void check_audit(struct check *c, estoc_store *store)
+{
+    estoc_trail trail;
+    estoc_audit_position pos = {.waiting = 0};
+    estoc_why why = {""};
+    estoc_trail_init(&trail, c->conf.audit, false);
+    estoc_err err = estoc_trail_lock(&trail, false, &why);
+    if (!err || err == ESTOC_E_NOT_FOUND) {
+        why.text[0] = '\0';
+        err = estoc_audit_look(&trail, store, c->conf.node, &pos, &why);
+        if (!err) {
+            estoc_audit_explain(&trail, &pos, &why);
+        }
+    }
+    if (err || why.text[0] != '\0') {
+        fault(c, "%s", said(&why, err));
+    }
+    estoc_trail_close(&trail);
+}
+
 static uint64_t check_store(struct check *c)
 {
     estoc_why why = {""};
@@ -323,6 +345,7 @@ static uint64_t check_store(struct check *c)
         fault(c, "the store: %s", estoc_store_why(store));
     }
     check_published(c, store);
+    check_audit(c, store);
     estoc_store_close(store);
     return n;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "books.h"
 #include "crypto.h"
 #include "estocd.h"
 #include "text.h"
@@ -245,6 +246,37 @@ static bool tell(void *ctx, const estoc_pending *p)
     return false;
 }
 
+/* What a line says about a request; the store's own texts do not live that long. */
+struct noted {
+    char subject[512], profile[64];
+    uint8_t identity[32], csr[32];
+};
+
+static bool note(void *ctx, const estoc_pending *p)
+{
+    struct noted *n = ctx;
+    snprintf(n->subject, sizeof n->subject, "%s", p->subject);
+    snprintf(n->profile, sizeof n->profile, "%s", p->profile);
+    memcpy(n->identity, p->identity, sizeof n->identity);
+    memcpy(n->csr, p->csr, sizeof n->csr);
+    return false;
+}
+
+static estoc_err decide_noted(estocd_books *books, int64_t id, estoc_decision decision)
+{
+    struct noted n = {.subject = ""};
+    estoc_audit_entry entry = {.op = books->command,
+                               .result = decision == ESTOC_APPROVED ? "approved" : "rejected",
+                               .profile = n.profile,
+                               .subject = n.subject,
+                               .request = id,
+                               .client_sha256 = estoc_slice_of(n.identity, sizeof n.identity),
+                               .csr_sha256 = estoc_slice_of(n.csr, sizeof n.csr)};
+    estoc_err err = estoc_store_decide(books->store, id, decision, estoc_unix_s());
+    err = err ? err : estoc_store_pending_each(books->store, id, note, &n);
+    return estocd_books_enter(books, err, &entry);
+}
+
 static int decide(const char *command, const char *text, estoc_decision decision, const char *dir,
                   bool json)
 {
@@ -254,22 +286,22 @@ static int decide(const char *command, const char *text, estoc_decision decision
         return estocd_say(command, "%.100s: not the number of a request; `estocd pending` has them",
                           text);
     }
-    estoc_store *store = estocd_open_store(command, dir);
-    if (store == NULL) {
+    static estocd_books books;
+    if (!estocd_books_open(command, dir, &books)) {
         return 1;
     }
-    estoc_err err = estoc_store_decide(store, id, decision, estoc_unix_s());
+    estoc_err err = decide_noted(&books, id, decision);
     bool issued = err == ESTOC_E_STATE;
     bool missing = err == ESTOC_E_NOT_FOUND;
-    err = err ? err : estoc_store_pending_each(store, id, tell, &v);
+    err = err ? err : estoc_store_pending_each(books.store, id, tell, &v);
     int code = issued    ? estocd_say(command,
                                       "%.100s: a certificate was issued already; `estocd show` has "
                                          "its serial number, `estocd revoke` takes it back",
                                       text)
                : missing ? estocd_say(command, "%.100s: " NO_SUCH_REQUEST, text)
-               : err     ? estocd_store_failed(command, store, err)
+               : err     ? estocd_store_failed(command, books.store, err)
                          : v.code;
-    estoc_store_close(store);
+    estocd_books_close(&books);
     return code;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "args.h"
+#include "books.h"
 #include "estocd.h"
 
 #define COMMAND "revoke"
@@ -30,6 +31,25 @@ static int tell(estoc_store *store, estoc_slice serial, bool json)
     return code;
 }
 
+static estoc_err revoke_noted(estocd_books *books, estoc_slice serial, estoc_crl_reason reason)
+{
+    estoc_record rec;
+    estoc_blob cert = {NULL, 0};
+    estoc_audit_entry entry = {.op = COMMAND, .result = "revoked"};
+    estoc_err err = estoc_store_revoke(books->store, serial, reason, estoc_unix_s());
+    err = err ? err : estoc_store_by_serial(books->store, serial, &rec, &cert);
+    if (!err) {
+        entry.profile = rec.profile;
+        entry.subject = rec.subject;
+        entry.serial = serial;
+        entry.not_after = rec.not_after;
+        entry.reason = estocd_reason_name(reason);
+    }
+    err = estocd_books_enter(books, err, &entry);
+    estoc_blob_free(&cert);
+    return err;
+}
+
 static int revoke(const char *dir, const char *id, const char *why, bool json)
 {
     uint8_t bytes[ESTOC_SERIAL_MAX];
@@ -42,17 +62,17 @@ static int revoke(const char *dir, const char *id, const char *why, bool json)
     if (!estocd_reason_parse(why, &reason)) {
         return estocd_say(COMMAND, "--reason %.40s: must be one of " ESTOCD_REASONS, why);
     }
-    estoc_store *store = estocd_open_store(COMMAND, dir);
-    if (store == NULL) {
+    static estocd_books books;
+    if (!estocd_books_open(COMMAND, dir, &books)) {
         return 1;
     }
-    estoc_err err = estoc_store_revoke(store, serial, reason, estoc_unix_s());
-    int code = !err ? tell(store, serial, json)
+    estoc_err err = revoke_noted(&books, serial, reason);
+    int code = !err ? tell(books.store, serial, json)
                : err == ESTOC_E_NOT_FOUND
                    ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
                : err == ESTOC_E_STATE ? estocd_say(COMMAND, "%.100s: revoked already", id)
-                                      : estocd_store_failed(COMMAND, store, err);
-    estoc_store_close(store);
+                                      : estocd_store_failed(COMMAND, books.store, err);
+    estocd_books_close(&books);
     return code;
 }
 

@@ -451,6 +451,8 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_CA,     "crl-next-update", take_time,  OF(crl_good_s),           10 * SECOND, YEAR},
     {ESTOC_CONF_CA,     "crl-url",        take_url,    OF(crl_url),              0, 0},
     {ESTOC_CONF_CA,     "profiles",       take_profiles, OF(profiles_in_store),  0, 0},
+    {ESTOC_CONF_CA,     "audit",          take_path,   OF(audit),                0, 0},
+    {ESTOC_CONF_CA,     "audit-syslog",   take_yes,    OF(audit_syslog),         0, 0},
     {ESTOC_CONF_CA,     "retry-window",   take_time,   OF(retry_window_s),       0, YEAR},
     {ESTOC_CONF_CA,     "approval-max",   take_number, OF(commands_max),         1, 256},
     {ESTOC_CONF_CA,     "pending-max",    take_number, OF(pending.max),          1, 1000000},

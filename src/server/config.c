@@ -271,7 +271,8 @@ static void defaults(struct parser *p)
                  {c->ca_key, "ca.key"},
                  {c->server_chain, "server.crt"},
                  {c->server_key, "server.key"},
-                 {c->client_anchors, "client-anchors.pem"}};
+                 {c->client_anchors, "client-anchors.pem"},
+                 {c->audit, "audit.log"}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         bad |= estoc_path_join(files[i].out, sizeof c->ca_key, c->dir, files[i].name) != ESTOC_OK;
     }

@@ -73,6 +73,8 @@ typedef struct estoc_config {
     char crl_url[256];             /* in each certificate issued; empty: none */
     uint32_t retry_window_s;       /* E6; default 86400 */
     uint32_t commands_max;         /* programs asked at a time; default 16 */
+    char audit[512];               /* a file; default audit.log */
+    bool audit_syslog;             /* default no */
     estoc_pending_rules pending;   /* L2; default 10000, 4 of one client, 30 days */
     bool profiles_in_store;        /* those published there are served, not these */
     char policy[ESTOC_POLICY_MAX]; /* these profiles as text: what is not a default, in one order */

@@ -136,6 +136,8 @@ static estoc_err open_authority(estoc_generation *g, const char *node, estoc_why
                         .retry_window_s = g->conf.retry_window_s,
                         .pending = g->conf.pending,
                         .commands_max = g->conf.commands_max,
+                        .audit = g->conf.audit,
+                        .audit_syslog = g->conf.audit_syslog,
                         .crl_url = g->conf.crl_url};
     return estoc_ca_open(&cfg, &g->authority, why);
 }

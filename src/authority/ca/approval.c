@@ -45,6 +45,7 @@ static estoc_err keep(const estoc_petition *p, estoc_store *store, const estoc_p
         return too_many(p, ESTOC_E_BUSY, out, why, "too many requests wait for approval");
     }
     err = estoc_store_pend(store, pending, &out->id);
+    out->asked = !err;
     return err ? err : wait(p, pending->asked_at, pending->asked_at, out, why);
 }
 

@@ -13,6 +13,7 @@
 typedef struct estoc_approval {
     bool ask;         /* with ESTOC_E_LATER: a program is to be asked first; nothing is kept */
     int64_t id;       /* of the request that waits, or waited; 0: it was not taken */
+    bool asked;       /* it is new */
     uint32_t retry_s; /* with ESTOC_E_LATER, _QUOTA and _BUSY */
     estoc_blob cert;  /* what was issued for it before; the caller frees it */
 } estoc_approval;

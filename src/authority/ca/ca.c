@@ -42,32 +42,16 @@ static const char *profile_text(const estoc_job *j)
     return j->profile->name[0] != '\0' ? j->profile->name : NULL;
 }
 
-/* For a person (L2). */
-static bool waits(const estoc_job *j)
-{
-    return j->err == ESTOC_E_LATER && j->pending != 0;
-}
-
-static const char *result_text(const estoc_job *j)
-{
-    bool ours = j->err == ESTOC_E_STORE || j->err == ESTOC_E_LATER || j->err == ESTOC_E_MEMORY ||
-                j->err == ESTOC_E_CRYPTO;
-    return waits(j)   ? "pending"
-           : ours     ? "failed"
-           : j->err   ? "refused"
-           : j->again ? "again"
-                      : "issued";
-}
-
 static void log_verdict(const estoc_job *j)
 {
     const estoc_resource *r = estoc_resource_for(j->op);
-    bool bad = j->err && !waits(j);
+    bool waits = j->err == ESTOC_E_LATER && j->pending != 0; /* for a person (L2) */
+    bool bad = j->err && !waits;
     char request[24];
     snprintf(request, sizeof request, "r%lld", (long long)j->pending);
     estoc_log(bad ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "ca", "peer", j->peer, "op",
               r != NULL ? r->name : NULL, "profile", profile_text(j), "subject",
-              j->parsed ? j->subject : NULL, "result", result_text(j), "request",
+              j->parsed ? j->subject : NULL, "result", estoc_job_result(j), "request",
               j->pending != 0 ? request : NULL, "serial", j->err ? NULL : j->serial, "supersedes",
               !j->err && j->superseded[0] != '\0' ? j->superseded : NULL, "client_ca",
               j->own      ? "own"
@@ -228,6 +212,7 @@ static estoc_job *new_job(const estoc_profile *profile, const estoc_enrollment *
     j->profile = profile;
     j->done = e->done;
     j->ctx = e->ctx;
+    j->began = estoc_now_ms();
     return j;
 }
 
@@ -271,6 +256,7 @@ static void free_ca(struct ca *ca)
 {
     estoc_adviser_close(ca->adviser);
     estoc_revoked_close(ca->revoked);
+    estoc_auditor_close(ca->desk.auditor);
     estoc_store_close(ca->desk.store);
     estoc_blobs_free(&ca->anchors);
     pthread_cond_destroy(&ca->wake);
@@ -417,6 +403,10 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
         err = ESTOC_E_RANDOM;
     }
     err = err ? err : estoc_store_open(ca->store_url, &ca->desk.store, why);
+    if (!err && cfg->audit != NULL) {
+        const estoc_auditor_cfg audit = {ca->store_url, ca->node, cfg->audit, cfg->audit_syslog};
+        err = estoc_auditor_open(&audit, &ca->desk.auditor, why);
+    }
     err = err ? err : estoc_revoked_open(ca->store_url, &ca->revoked, why);
     err = err ? err : open_adviser(ca, cfg, why);
     if (!err && pthread_create(&ca->thread, NULL, serve, ca) != 0) {

@@ -91,6 +91,8 @@ typedef struct estoc_ca_cfg {
     estoc_pending_rules pending;
     uint32_t commands_max; /* programs asked at a time; 16 if 0 */
     const char *crl_url;   /* in each certificate; must outlive the authority; "" or NULL: none */
+    const char *audit;     /* the file of the audit log; NULL: none */
+    bool audit_syslog;
 } estoc_ca_cfg;
 
 /** Proves the key against the certificate by a sign-and-verify, opens the store, starts the thread.

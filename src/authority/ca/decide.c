@@ -36,9 +36,7 @@ static void note_cert(estoc_job *j, const estoc_cert *cert)
 
 /* ---------------------------------------------------------------------------- what needs no store */
 
-/* A request for a key is another than the same bytes to /sen, which must not find each other: its
- * digest is that of "skg" and the other. */
-static estoc_err request_digest(const estoc_job *j, uint8_t out[32])
+estoc_err estoc_job_request_digest(const estoc_job *j, uint8_t out[32])
 {
     uint8_t text[3 + 32] = "skg";
     estoc_err err = estoc_sha256(j->csr, text + 3);
@@ -56,7 +54,7 @@ static void prepare_record(const estoc_desk *d, estoc_job *j)
     *rec = (estoc_record){
         .profile = j->profile->name, .policy = d->policy, .subject = j->subject, .serial_len = 16};
     estoc_err err = estoc_sha256(j->client_cert, rec->identity);
-    err = err ? err : request_digest(j, rec->csr);
+    err = err ? err : estoc_job_request_digest(j, rec->csr);
     err = err ? err : estoc_sha256(j->grant.spki, rec->key);
     if (err) {
         estoc_job_fail(j, ESTOC_E_LATER, SIGN_RETRY, "cannot sign now, try again later");
@@ -200,6 +198,7 @@ static bool approved(estoc_desk *d, estoc_job *j)
     estoc_err err = estoc_approval_consult(&j->petition, d->store, &d->pending, &j->rec, d->now,
                                            &j->advice, &approval, &j->ruling);
     j->pending = approval.id;
+    j->asked = approval.asked;
     j->cert = approval.cert;
     if (err == ESTOC_E_STORE || err == ESTOC_E_MEMORY) {
         estoc_job_store_failed(d, j);
@@ -230,6 +229,9 @@ static bool supersede(estoc_desk *d, estoc_job *j, const estoc_question *q)
         return false;
     }
     estoc_hex(cert.serial, j->superseded, sizeof j->superseded);
+    j->old_len = cert.serial.len; /* the store had it, so there is room */
+    memcpy(j->old, cert.serial.ptr, j->old_len);
+    j->old_told = false;
     return true;
 }
 

@@ -43,7 +43,8 @@ static void move_all(estoc_jobs *from, estoc_jobs *to)
 
 bool estoc_desk_has_work(const estoc_desk *d)
 {
-    return d->waiting.n > 0 || d->signed_.n > 0 || (d->unsigned_ && d->store != NULL);
+    return d->waiting.n > 0 || d->signed_.n > 0 || d->unable.n > 0 ||
+           (d->unsigned_ && d->store != NULL);
 }
 
 /* ---------------------------------------------------------------------------------- the transaction */
@@ -157,8 +158,9 @@ static bool decide_all(estoc_desk *d, estoc_jobs *asking, estoc_jobs *planned, e
         estoc_job_question(d, j, &q[i]);
     }
     bool good = !estoc_store_ask(d->store, q, n);
-    for (i = 0; good && i < n; i++) {
-        decide(d, estoc_jobs_take(asking), &q[i], planned, decided);
+    estoc_job *taken;
+    for (i = 0; good && (taken = estoc_jobs_take(asking)) != NULL; i++) {
+        decide(d, taken, &q[i], planned, decided);
     }
     for (i = 0; i < n; i++) {
         estoc_question_free(&q[i]);
@@ -216,17 +218,13 @@ static bool intend_all(estoc_desk *d, estoc_jobs *planned, estoc_jobs *decided)
 
 /* ---------------------------------------------------------------------------------------- the round */
 
-static void sign_all(estoc_desk *d, estoc_jobs *planned, estoc_jobs *answered)
+static void sign_all(estoc_desk *d, estoc_jobs *planned)
 {
     estoc_job *j;
     while ((j = estoc_jobs_take(planned)) != NULL) {
         estoc_job_sign(d, j);
-        if (j->err) {
-            d->unsigned_ = true;
-            estoc_jobs_put(answered, j);
-        } else {
-            estoc_jobs_put(&d->signed_, j);
-        }
+        d->unsigned_ |= j->err != ESTOC_OK;
+        estoc_jobs_put(j->err ? &d->unable : &d->signed_, j);
     }
 }
 
@@ -243,33 +241,44 @@ static void fail_all(estoc_desk *d, estoc_jobs *list, estoc_jobs *answered)
     }
 }
 
+static bool transact(estoc_desk *d, estoc_round *r)
+{
+    return begin(d) && commit_signed(d) && decide_all(d, &r->asking, &r->planned, &r->decided) &&
+           intend_all(d, &r->planned, &r->decided) && estoc_desk_tell(d, r) &&
+           !estoc_store_commit(d->store);
+}
+
 void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered)
 {
-    estoc_jobs asking = d->waiting;
-    estoc_jobs planned = {NULL, NULL, 0};
-    estoc_jobs decided = {NULL, NULL, 0};
+    estoc_round r = {.asking = d->waiting};
     estoc_job *j;
     d->now = estoc_unix_s();
     d->broken = d->in_transaction = false;
     d->waiting = (estoc_jobs){NULL, NULL, 0};
     while ((j = estoc_jobs_take(batch)) != NULL) {
-        estoc_jobs_put(j->err ? answered : &asking, j);
+        estoc_jobs_put(j->err ? &r.refused : &r.asking, j);
     }
-    if (asking.n == 0 && d->signed_.n == 0 && !d->unsigned_) {
+    if (r.asking.n == 0 && r.refused.n == 0 && d->unable.n == 0 && d->signed_.n == 0 &&
+        !d->unsigned_) {
         return;
     }
-    bool good = begin(d) && commit_signed(d) && decide_all(d, &asking, &planned, &decided) &&
-                intend_all(d, &planned, &decided) && !estoc_store_commit(d->store);
-    if (good) {
+    if (transact(d, &r)) {
         move_all(&d->signed_, answered);
-        move_all(&decided, answered);
-        sign_all(d, &planned, answered);
+        move_all(&d->unable, answered);
+        move_all(&r.refused, answered);
+        move_all(&r.decided, answered);
+        sign_all(d, &r.planned);
+        if (d->auditor != NULL) {
+            estoc_auditor_wake(d->auditor);
+        }
         return;
     }
     drop_store(d);
+    move_all(&r.refused, answered); /* they do not depend on it; the log has them */
     fail_all(d, &d->signed_, answered);
-    fail_all(d, &asking, answered);
-    fail_all(d, &planned, answered);
+    fail_all(d, &d->unable, answered);
+    fail_all(d, &r.asking, answered);
+    fail_all(d, &r.planned, answered);
     fail_all(d, &d->waiting, answered);
-    fail_all(d, &decided, answered);
+    fail_all(d, &r.decided, answered);
 }

@@ -9,6 +9,7 @@
 #define ESTOC_DESK_H
 
 #include "advice.h"
+#include "auditor.h"
 #include "policy.h"
 
 /** One enrollment, from the queue to its answer. */
@@ -42,6 +43,11 @@ typedef struct estoc_job {
     char registrar[256]; /* who asks for the subject, if it is another */
     char serial[2 * ESTOC_SERIAL_MAX + 1];
     char superseded[2 * ESTOC_SERIAL_MAX + 1]; /* X2: revoked for this one */
+    uint8_t old[ESTOC_SERIAL_MAX];             /* the same in bytes */
+    size_t old_len;
+    bool old_told; /* there is a line about it */
+    bool asked;    /* `pending` is new */
+    estoc_ms began;
     /* between the rounds */
     estoc_petition petition;
     estoc_cert client;
@@ -72,10 +78,12 @@ typedef struct estoc_desk {
     const char *node;
     int64_t policy; /* version of the profiles */
     uint8_t run[ESTOC_RUN_LEN];
-    estoc_store *store; /* NULL: failed, to be opened again */
+    estoc_store *store;     /* NULL: failed, to be opened again */
+    estoc_auditor *auditor; /* NULL: nothing is noted */
     /* between the rounds */
     estoc_jobs waiting; /* behind another's intent */
     estoc_jobs signed_; /* to be committed */
+    estoc_jobs unable;  /* not to be signed: answered when that is noted */
     bool unsigned_;     /* there are intents that came to nothing, to be given up */
     /* of the round in hand */
     bool in_transaction, broken;
@@ -89,7 +97,21 @@ bool estoc_desk_has_work(const estoc_desk *d);
  *  and the store is opened again for the next one.                                                 */
 void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered);
 
+/** The jobs of the round in hand. */
+typedef struct estoc_round {
+    estoc_jobs refused; /* without a look into the store */
+    estoc_jobs asking, planned, decided;
+} estoc_round;
+/** Note what was decided, in the transaction of the round. @return false: the store has failed */
+bool estoc_desk_tell(estoc_desk *d, const estoc_round *r);
+/** "issued", "again", "pending", "refused" or "failed". */
+const char *estoc_job_result(const estoc_job *j);
+
 /* --------------------------------------------------------------------------- decide.c: one job's part */
+
+/** Of its request, as a record has it. A request for a key is another than the same bytes to /sen, which
+ *  must not find each other: its digest is that of "skg" and the other.                            */
+ESTOC_MUST_USE estoc_err estoc_job_request_digest(const estoc_job *j, uint8_t out[32]);
 
 void estoc_job_fail(estoc_job *j, estoc_err err, uint32_t retry_s, const char *text);
 /** The store is not to be trusted any more in this state: none of the round will count as issued. */

@@ -52,7 +52,7 @@ static void decide(const char *node, unsigned n)
             .at = 1795600000, .op = "sen", .result = "issued", .subject = "CN=d"};
         estoc_audit_put(&b, &e);
     }
-    assert_int_equal(estoc_audit_end(&b, store, written), 0);
+    assert_int_equal(estoc_audit_end(&b, written), 0);
     assert_int_equal(estoc_store_commit(store), 0);
 }
 
@@ -400,7 +400,7 @@ static void older(void **state)
     assert_int_equal(estoc_store_begin(store), 0);
     estoc_audit_begin(&b, store, "n1");
     estoc_audit_put(&b, &e);
-    assert_int_equal(estoc_audit_end(&b, store, written), ESTOC_E_STATE);
+    assert_int_equal(estoc_audit_end(&b, written), ESTOC_E_STATE);
     estoc_store_rollback(store);
 }
 
@@ -423,7 +423,7 @@ static void of_another_history(void **state)
         assert_int_equal(estoc_store_begin(store), 0);
         estoc_audit_begin(&b, store, "n1");
         estoc_audit_put(&b, &e);
-        assert_int_equal(estoc_audit_end(&b, store, 0), 0);
+        assert_int_equal(estoc_audit_end(&b, 0), 0);
         assert_int_equal(estoc_store_commit(store), 0);
         not_started("n1", more < 5 ? "are not in the store" : "of another history than the store");
     }

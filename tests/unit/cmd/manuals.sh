@@ -21,9 +21,9 @@ same() {
     fi
 }
 
-# commands PROGRAM
+# commands PROGRAM, or PROGRAM COMMAND for one that has its own
 commands() {
-    "$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+    "$@" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
 }
 
 for program in "$ESTOCD" "$ESTOC"; do
@@ -35,6 +35,9 @@ for program in "$ESTOCD" "$ESTOC"; do
     same "$name.1 has each command" "$dir/commands" "$dir/described"
     for command in $(commands "$program"); do
         "$program" "$command" --help
+        for verb in $(commands "$program" "$command"); do
+            "$program" "$command" "$verb" --help
+        done
     done | sed -n '/^Options:/,/^$/s/^ *\(-[a-z], \)*--\([a-z-]*\).*/\2/p' | sort -u >"$dir/options"
     sed -n '/^\.Sh DESCRIPTION/,/^\.Sh /p' "$page" |
         sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p; s/^\.It Fl [a-z] , Fl -\([a-z-]*\).*/\1/p' |
