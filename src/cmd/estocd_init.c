@@ -326,7 +326,7 @@ static void tell(const struct init *in)
  * made absolute: in estocd.conf it would be taken from DIR. */
 static int take_passphrase(struct init *in)
 {
-    static char absolute[4096 + 8]; /* PATH_MAX */
+    static char source[SOURCE_MAX + 1];
     estoc_passphrase p;
     estoc_why why = {""};
     if (in->passphrase[0] == '\0') {
@@ -339,17 +339,19 @@ static int take_passphrase(struct init *in)
     }
     const char *path = estoc_passphrase_path(in->passphrase);
     if (path != NULL) {
-        memcpy(absolute, "file:", 5);
-        if (realpath(path, absolute + 5) == NULL || strlen(absolute) > SOURCE_MAX) {
+        char *absolute = realpath(path, NULL);
+        int n = absolute != NULL ? snprintf(source, sizeof source, "file:%s", absolute) : -1;
+        free(absolute);
+        if (n < 0 || (size_t)n >= sizeof source) {
             return estocd_say(COMMAND, "--passphrase: %s: the path is too long", in->passphrase);
         }
-        if (strpbrk(absolute, ";\r\n") != NULL) {
+        if (strpbrk(source, ";\r\n") != NULL) {
             return estocd_say(COMMAND,
                               "--passphrase: %s: a path with ; in it cannot stand in " ESTOCD_CONF
                               "; choose another",
                               in->passphrase);
         }
-        in->passphrase = absolute;
+        in->passphrase = source;
     }
     return 0;
 }

@@ -3,7 +3,6 @@
  * Private keys: made, read, written, used. OpenSSL.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,32 +13,13 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "crypto.h"
+#include "key_parts.h"
 #include "sealed.h"
 #include "text.h"
-#include "token.h"
 
 #define SCHEME       "pkcs11:"
 #define FILE_MAX     65536
-#define LOOK_MS      1000
 #define RSA_NEW_BITS 3072 /* 112 bits of security, what 2,048 give, are said to do until 2030 */
-
-struct estoc_key {
-    EVP_PKEY *native;
-    estoc_key_kind kind;
-    struct in_token *token; /* else NULL */
-    size_t spki_len;
-    uint8_t spki[ESTOC_SPKI_MAX];
-};
-
-/* A key in a token that went away is another object when it is back. One thread signs at a time. */
-struct in_token {
-    pthread_mutex_t lock;
-    char *uri;
-    unsigned engine;   /* which one has it */
-    bool gone;         /* and that was logged */
-    estoc_ms tried_at; /* when it was looked for last */
-};
 
 /* Takes a reference of its own. */
 static estoc_err adopt(EVP_PKEY *native, estoc_key **out)
@@ -139,7 +119,7 @@ static void tell_kind(const char *path, const EVP_PKEY *native, estoc_why *why)
                   path, type != NULL ? type : "unknown", group);
 }
 
-static estoc_err take_native(const char *path, EVP_PKEY *native, estoc_key **out, estoc_why *why)
+estoc_err estoc_key_take_native(const char *path, EVP_PKEY *native, estoc_key **out, estoc_why *why)
 {
     estoc_err err = adopt(native, out);
     if (err) {
@@ -161,7 +141,7 @@ static estoc_err take_native(const char *path, EVP_PKEY *native, estoc_key **out
 /* The reference is used up. */
 static estoc_err take_whole(const char *path, EVP_PKEY *native, estoc_key **out, estoc_why *why)
 {
-    estoc_err err = take_native(path, native, out, why);
+    estoc_err err = estoc_key_take_native(path, native, out, why);
     if (err) {
         estoc_key_free(*out);
         *out = NULL;
@@ -252,56 +232,6 @@ bool estoc_key_is_uri(const char *text)
     return strncmp(text, SCHEME, sizeof SCHEME - 1) == 0;
 }
 
-bool estoc_key_in_token(const estoc_key *key)
-{
-    return key->token != NULL;
-}
-
-static struct in_token *token_new(const char *uri, unsigned engine)
-{
-    struct in_token *t = calloc(1, sizeof *t);
-    if (t != NULL) {
-        pthread_mutex_init(&t->lock, NULL);
-        t->engine = engine;
-        t->uri = strdup(uri);
-    }
-    if (t != NULL && t->uri == NULL) {
-        free(t);
-        t = NULL;
-    }
-    return t;
-}
-
-static void token_free(struct in_token *t)
-{
-    if (t != NULL) {
-        pthread_mutex_destroy(&t->lock);
-        free(t->uri);
-        free(t);
-    }
-}
-
-static estoc_err take_token(const char *uri, estoc_key **out, estoc_why *why)
-{
-    EVP_PKEY *native;
-    unsigned engine = 0;
-    estoc_err err = estoc_token_key(uri, &native, &engine, why);
-    if (err) {
-        return err;
-    }
-    err = take_native(uri, native, out, why);
-    if (!err) {
-        (*out)->token = token_new(uri, engine);
-        err = (*out)->token != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
-    }
-    if (err) {
-        estoc_key_free(*out);
-        *out = NULL;
-    }
-    estoc_token_give_back(native, err ? engine : 0);
-    return err;
-}
-
 /* A file that holds a URI and a line's end. */
 static bool holds_uri(estoc_slice text, char uri[ESTOC_KEY_URI_MAX + 1])
 {
@@ -324,7 +254,7 @@ static estoc_err load(const char *path, const char *passphrase, estoc_key **out,
     char uri[ESTOC_KEY_URI_MAX + 1];
     *out = NULL;
     if (estoc_key_is_uri(path)) {
-        return take_token(path, out, why);
+        return estoc_key_take_token(path, out, why);
     }
     estoc_err err = estoc_file_read(path, FILE_MAX, &text);
     if (err) {
@@ -334,7 +264,7 @@ static estoc_err load(const char *path, const char *passphrase, estoc_key **out,
     }
     if (holds_uri(estoc_blob_slice(text), uri)) {
         estoc_blob_free(&text);
-        return take_token(uri, out, why);
+        return estoc_key_take_token(uri, out, why);
     }
     BIO *in = BIO_new_mem_buf(text.ptr, (int)text.len);
     err = in != NULL ? take_pem(path, in, passphrase, out, why) : ESTOC_E_MEMORY;
@@ -367,7 +297,7 @@ estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why)
 static estoc_err save(const estoc_key *key, const char *path, const estoc_passphrase *p)
 {
     if (key->token != NULL) {
-        return estoc_file_write(path, estoc_slice_str(key->token->uri), 0600);
+        return estoc_file_write(path, estoc_slice_str(estoc_key_uri(key)), 0600);
     }
     char *text = NULL;
     BIO *mem = BIO_new(BIO_s_secmem());
@@ -443,7 +373,8 @@ static const EVP_MD *digest_for(estoc_key_kind kind)
     return kind == ESTOC_KEY_P384 ? EVP_sha384() : EVP_sha256();
 }
 
-static estoc_err sign_native(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
+estoc_err estoc_key_sign_native(const estoc_key *key, estoc_slice msg, estoc_buf sig,
+                                size_t *sig_len)
 {
     uint8_t made[ESTOC_SIG_MAX];
     size_t len = sizeof made;
@@ -465,53 +396,10 @@ static estoc_err sign_native(const estoc_key *key, estoc_slice msg, estoc_buf si
     return err;
 }
 
-/* Look for a key that cannot sign any more: log in anew, find it, see that it is the same. Not more than
- * once a second: who waits for a signature waits for this. @return whether it is there */
-static bool look_again(estoc_key *key)
-{
-    struct in_token *t = key->token;
-    estoc_why why = {""};
-    estoc_key *fresh = NULL;
-    estoc_ms now = estoc_now_ms();
-    if (t->gone && now - t->tried_at < LOOK_MS) {
-        return false;
-    }
-    t->tried_at = now;
-    estoc_token_give_back(key->native, t->engine);
-    key->native = NULL;
-    estoc_token_forget();
-    bool there = !take_token(t->uri, &fresh, &why) && fresh->spki_len == key->spki_len &&
-                 memcmp(fresh->spki, key->spki, key->spki_len) == 0;
-    if (there) {
-        key->native = fresh->native;
-        t->engine = fresh->token->engine;
-        fresh->native = NULL; /* taken over */
-        fresh->token->engine = 0;
-    } else if (!t->gone) {
-        estoc_log(ESTOC_LOG_ERROR, "crypto", "event", "token", "result", "gone", "why",
-                  why.text[0] != '\0' ? why.text : "another key has this name", NULL);
-    }
-    if (there && t->gone) {
-        estoc_log(ESTOC_LOG_WARN, "crypto", "event", "token", "result", "back", NULL);
-    }
-    t->gone = !there;
-    estoc_key_free(fresh);
-    return there;
-}
-
 estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
 {
-    struct in_token *t = key->token;
-    if (t == NULL) {
-        return sign_native(key, msg, sig, sig_len);
-    }
-    pthread_mutex_lock(&t->lock);
-    estoc_err err = t->gone ? ESTOC_E_CRYPTO : sign_native(key, msg, sig, sig_len);
-    if (err == ESTOC_E_CRYPTO && look_again((estoc_key *)key)) {
-        err = sign_native(key, msg, sig, sig_len);
-    }
-    pthread_mutex_unlock(&t->lock);
-    return err;
+    return key->token != NULL ? estoc_key_sign_token(key, msg, sig, sig_len)
+                              : estoc_key_sign_native(key, msg, sig, sig_len);
 }
 
 static estoc_err sign(void *ctx, estoc_slice msg, estoc_buf sig, size_t *sig_len)
@@ -535,8 +423,7 @@ void estoc_key_free(estoc_key *key)
         return;
     }
     if (key->token != NULL) {
-        estoc_token_give_back(key->native, key->token->engine);
-        token_free(key->token);
+        estoc_key_free_token(key);
     } else {
         EVP_PKEY_free(key->native);
     }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/engine.h>
 #include <openssl/err.h>
@@ -212,9 +213,22 @@ static estoc_err open_engine(const char *module, estoc_why *why)
     return ESTOC_OK;
 }
 
-static estoc_err load(const estoc_token_uri *uri, EVP_PKEY **out, estoc_why *why)
+static const char *pin_path(const estoc_token_uri *uri)
 {
-    const char *file = uri->pin_source[0] != '\0' ? uri->pin_source : getenv("ESTOC_PIN_FILE");
+    return uri->pin_source[0] != '\0' ? uri->pin_source : getenv("ESTOC_PIN_FILE");
+}
+
+/* CKR_PIN_INCORRECT to CKR_PIN_LOCKED, as the engine hands them on.          PKCS#11 section 5.1.6 */
+static bool pin_was_refused(void)
+{
+    unsigned long code = ERR_peek_error();
+    int at = ERR_GET_REASON(code);
+    return ERR_GET_LIB(code) >= ERR_LIB_USER && at >= 0xa0 && at <= 0xa4;
+}
+
+static estoc_err load(const estoc_token_uri *uri, EVP_PKEY **out, bool *pin_refused, estoc_why *why)
+{
+    const char *file = pin_path(uri);
     char pin[PIN_MAX + 1] = "";
     estoc_err err = file != NULL ? read_pin(file, pin, why) : ESTOC_OK;
     err = err ? err : open_engine(uri->module, why);
@@ -225,8 +239,10 @@ static estoc_err load(const estoc_token_uri *uri, EVP_PKEY **out, estoc_why *why
     if (err) {
         return err;
     }
+    ERR_clear_error();
     *out = ENGINE_load_private_key(engine, uri->object, nobody, NULL);
     if (*out == NULL) {
+        *pin_refused = pin_was_refused();
         estoc_why_set(why, "%.120s: no such private key, or no PIN for it (%s)", uri->object,
                       reason());
         return ESTOC_E_KEY;
@@ -235,19 +251,33 @@ static estoc_err load(const estoc_token_uri *uri, EVP_PKEY **out, estoc_why *why
     return ESTOC_OK;
 }
 
-estoc_err estoc_token_key(const char *text, EVP_PKEY **out, unsigned *number, estoc_why *why)
+estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_token_found *found,
+                          estoc_why *why)
 {
     estoc_token_uri uri;
     *out = NULL;
+    *found = (estoc_token_found){0, false};
     estoc_err err = estoc_token_uri_parse(text, &uri, why);
     if (!err) {
         pthread_mutex_lock(&lock);
-        err = load(&uri, out, why);
-        *number = engine_number;
+        err = load(&uri, out, &found->pin_refused, why);
+        found->engine = engine_number;
         pthread_mutex_unlock(&lock);
     }
     ERR_clear_error();
     return err;
+}
+
+void estoc_token_pin_file(const char *text, estoc_pin_file *out)
+{
+    estoc_token_uri uri;
+    struct stat st;
+    *out = (estoc_pin_file){0, 0, 0, 0, 0};
+    const char *path = estoc_token_uri_parse(text, &uri, NULL) ? NULL : pin_path(&uri);
+    if (path != NULL && stat(path, &st) == 0) {
+        *out = (estoc_pin_file){st.st_dev, st.st_ino, (uint64_t)st.st_size,
+                                (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+    }
 }
 
 /* What the module remembers of a token that was away, sessions and log-ins, is of no use: another engine

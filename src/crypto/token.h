@@ -20,10 +20,19 @@ typedef struct estoc_token_uri {
  *  @return 0; ESTOC_E_KEY with `why` filled                                                        */
 ESTOC_MUST_USE estoc_err estoc_token_uri_parse(const char *text, estoc_token_uri *uri,
                                                estoc_why *why);
+/** What a PIN was read from, as far as one can see whether it has changed. All zero: nothing. */
+typedef struct estoc_pin_file {
+    uint64_t device, inode, size, seconds, nanoseconds;
+} estoc_pin_file;
+void estoc_token_pin_file(const char *text, estoc_pin_file *out);
+
+typedef struct estoc_token_found {
+    unsigned engine;  /* which has the key, for estoc_token_give_back */
+    bool pin_refused; /* the token is there, and will lock itself after a few such tries */
+} estoc_token_found;
 /** Find the key and log in: by the PIN in the file of pin-source, or of $ESTOC_PIN_FILE.
- *  @param[out] number  of the engine that has it, for estoc_token_give_back
  *  @return 0 and a reference; ESTOC_E_KEY; ESTOC_E_FILE (of the PIN); with `why` filled            */
-ESTOC_MUST_USE estoc_err estoc_token_key(const char *text, EVP_PKEY **out, unsigned *number,
+ESTOC_MUST_USE estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_token_found *found,
                                          estoc_why *why);
 
 /** Before a key that was there is looked for again: what is remembered of tokens is of no use. */

@@ -2,9 +2,11 @@
  *
  * A PKCS#11 module that is SoftHSM's, but whose token can be pulled: while the file $ESTOC_TOKEN_AWAY is
  * there, each call for the token fails; when it is gone again, the sessions that there were are closed and
- * nobody is logged in, as with a device that was unplugged.
+ * nobody is logged in, as with a device that was unplugged. Each attempt to log in is a byte in the file
+ * $ESTOC_TOKEN_LOGINS.
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -59,7 +61,15 @@ static CK_RV find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *what, CK_ULONG n
 
 static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE type, unsigned char *pin, CK_ULONG len)
 {
-    return away() ? CKR_DEVICE_REMOVED : real->C_Login(session, type, pin, len);
+    const char *file = getenv("ESTOC_TOKEN_LOGINS");
+    if (away()) {
+        return CKR_DEVICE_REMOVED;
+    }
+    int fd = file != NULL ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+    if (fd >= 0 && (write(fd, "!", 1) != 1 || close(fd) != 0)) {
+        return CKR_GENERAL_ERROR;
+    }
+    return real->C_Login(session, type, pin, len);
 }
 
 static CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *how, CK_OBJECT_HANDLE key)

@@ -317,6 +317,16 @@ static void lost_key(void **state)
     peer_free(p);
 }
 
+static void enrolls_at_last(const fixture *f)
+{
+    output o;
+    long long end = now_ms() + 20000;
+    do {
+        run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev2"), NULL);
+    } while (o.code == 75 && now_ms() < end);
+    ok(&o);
+}
+
 /* Pulled, and back: without a restart. The PIN is asked for again, and nobody else is told it. */
 static void pulled(void **state)
 {
@@ -346,12 +356,7 @@ static void pulled(void **state)
             revoke_cert(f, path_in(f, "dev1.crt"));
         }
         assert_int_equal(remove(path_in(f, "away")), 0);
-        /* it is looked for once a second */
-        long long end = now_ms() + 20000;
-        do {
-            run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev2"), NULL);
-        } while (o.code == 75 && now_ms() < end);
-        ok(&o);
+        enrolls_at_last(f); /* it is looked for once a second */
         assert_int_equal(issued(f), 2 + outage);
     }
     long long end = now_ms() + 30000;
@@ -367,6 +372,47 @@ static void pulled(void **state)
     assert_null(strstr(log, PIN));
 }
 
+/* Back with another PIN. Tokens lock themselves after three wrong ones, or ten. */
+static void refused_pin(void **state)
+{
+    fixture *f = *state;
+    output o;
+    char uri[512], text[64];
+    static char log[65536];
+    move_key(f, "ca", "21");
+    snprintf(uri, sizeof uri, "%s&module-path=%s", uri_of(f, "ca"), getenv("ESTOC_MODULE"));
+    fixture_conf(f, "ca", "key", uri);
+    setenv("ESTOC_TOKEN_AWAY", path_in(f, "away"), 1);
+    setenv("ESTOC_TOKEN_LOGINS", path_in(f, "logins"), 1);
+    fixture_start(f);
+    write_file(path_in(f, "away"), "", 0, "w");
+    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev1"), NULL);
+    assert_int_equal(o.code, 75);
+    write_file(path_in(f, "pin"), "1111111\n", 8, "w");
+    size_t before = read_file(path_in(f, "logins"), text, sizeof text);
+    assert_int_equal(remove(path_in(f, "away")), 0);
+    long long end = now_ms() + 5000; /* it would be tried five times */
+    while (now_ms() < end) {
+        run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev1"), NULL);
+        assert_int_equal(o.code, 75);
+        usleep(100000);
+    }
+    size_t after = read_file(path_in(f, "logins"), text, sizeof text);
+    assert_in_range(after - before, 1, 2); /* one look may ask twice */
+    assert_int_equal(issued(f), 0);
+    write_file(path_in(f, "pin.new"), PIN "\n", sizeof PIN, "w");
+    assert_int_equal(rename(path_in(f, "pin.new"), path_in(f, "pin")), 0);
+    enrolls_at_last(f);
+    fixture_stop(f);
+    unsetenv("ESTOC_TOKEN_AWAY");
+    unsetenv("ESTOC_TOKEN_LOGINS");
+    read_file(path_in(f, "estocd.log"), log, sizeof log);
+    const char *told = strstr(log, "the PIN is refused; not tried again until its file changes");
+    assert_non_null(told);
+    assert_null(strstr(told + 1, "the PIN is refused")); /* once */
+    assert_non_null(strstr(told, "event=token result=back"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +425,8 @@ int main(void)
         TOKEN("cli the server's and the CA's key in the token", server_keys),
         TOKEN("X9 HC 292 a token that is pulled: 5.03, and on without a restart when it is back",
               pulled),
+        TOKEN("HC 292 a PIN that the token refuses is not tried again until it is another",
+              refused_pin),
         TOKEN("C4 a CA's key that is gone from the token is 5.03, and nothing is issued", lost_key),
     };
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);

@@ -222,6 +222,9 @@ static void init_encrypted(void **state)
                  "--passphrase: a passphrase comes from");
     assert_null(strstr(err, "sesame"));
     assert_fails("init --dir h --passphrase file:none", "--passphrase: file:none: no passphrase");
+    snprintf(file, sizeof file, "%s/a;b", top);
+    spit(file, "open sesame\n");
+    assert_fails("init --dir h --passphrase 'file:a;b'", "a path with ; in it cannot stand in");
     snprintf(file, sizeof file, "%s/h", top);
     assert_false(estoc_file_exists(file));
     snprintf(file, sizeof file, "%s/pass", top);
