@@ -117,7 +117,7 @@ int main(int argc, char **argv)
         {"profiles", "publish profiles to all nodes; list and show their versions", estocd_profiles},
         {"audit",   "verify and show the log of decisions", estocd_audit},
         {"crl",     "write the list of revoked certificates", estocd_crl},
-        {"stats",   "count with `estocd list --json`, and see the log", NULL},
+        {"stats",   "count certificates and requests", estocd_stats},
         {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},
         {"restore", "put the copied files back into DIR while estocd is stopped", NULL},
         {NULL, NULL, NULL}};

@@ -33,6 +33,7 @@ int estocd_approve(int argc, char **argv);
 int estocd_reject(int argc, char **argv);
 int estocd_revoke(int argc, char **argv);
 int estocd_audit(int argc, char **argv);
+int estocd_stats(int argc, char **argv);
 int estocd_crl(int argc, char **argv);
 int estocd_profiles(int argc, char **argv);
 

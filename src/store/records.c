@@ -224,3 +224,37 @@ estoc_err estoc_store_revision(estoc_store *s, int64_t *revision)
     const estoc_db_value name = estoc_db_text("revision");
     return estoc_store_number(s, ESTOC_SQL_COUNTER, &name, 1, revision);
 }
+
+struct tally {
+    void (*each)(void *ctx, const estoc_tally_row *t);
+    void *ctx;
+};
+
+static bool give_tally(void *ctx, size_t i, const estoc_db_row *row)
+{
+    const struct tally *t = ctx;
+    const estoc_tally_row counted = {.profile = estoc_row_text(row, 0),
+                                     .issued = (uint64_t)estoc_row_int(row, 1),
+                                     .valid = (uint64_t)estoc_row_int(row, 2),
+                                     .expired = (uint64_t)estoc_row_int(row, 3),
+                                     .revoked = (uint64_t)estoc_row_int(row, 4),
+                                     .recent = (uint64_t)estoc_row_int(row, 5),
+                                     .voids = (uint64_t)estoc_row_int(row, 6)};
+    (void)i;
+    t->each(t->ctx, &counted);
+    return true;
+}
+
+estoc_err estoc_store_tally(estoc_store *s, int64_t now, int64_t since,
+                            void (*each)(void *ctx, const estoc_tally_row *t), void *ctx)
+{
+    struct tally t = {each, ctx};
+    const estoc_db_value values[] = {estoc_db_int(now), estoc_db_int(since)};
+    const estoc_db_run run = {.statement = ESTOC_SQL_TALLY,
+                              .values = values,
+                              .values_n = 2,
+                              .times = 1,
+                              .row = give_tally,
+                              .ctx = &t};
+    return estoc_store_run(s, &run);
+}

@@ -64,6 +64,13 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
                                 " ORDER BY revision", NULL},
     [ESTOC_SQL_COUNT]      = {"SELECT (SELECT count(*) FROM cert)"
                               " - (SELECT count(*) FROM cert WHERE state <> 1)", NULL},
+    [ESTOC_SQL_TALLY]      = {"SELECT profile, count(*) FILTER (WHERE state = 1),"
+                              " count(*) FILTER (WHERE state = 1 AND revoked_at = 0 AND not_after >= $1),"
+                              " count(*) FILTER (WHERE state = 1 AND revoked_at = 0 AND not_after < $1),"
+                              " count(*) FILTER (WHERE state = 1 AND revoked_at <> 0),"
+                              " count(*) FILTER (WHERE state = 1 AND issued_at >= $2),"
+                              " count(*) FILTER (WHERE state = 2) FROM cert"
+                              " GROUP BY profile ORDER BY profile", NULL},
 
     [ESTOC_SQL_COUNTER]       = {"SELECT value FROM counter WHERE name = $1", NULL},
     [ESTOC_SQL_COUNTER_ADD]   = {"UPDATE counter SET value = value + $2 WHERE name = $1", NULL},

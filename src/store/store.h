@@ -203,6 +203,18 @@ ESTOC_MUST_USE estoc_err estoc_store_each_void(estoc_store *s, int64_t before,
                                                estoc_store_each_fn each, void *ctx);
 /** How many were issued. */
 ESTOC_MUST_USE estoc_err estoc_store_count(estoc_store *s, uint64_t *n);
+/** Certificates of a profile, counted. */
+typedef struct estoc_tally_row {
+    const char *profile;
+    uint64_t issued;                  /* in all; of them: */
+    uint64_t valid, expired, revoked; /* a revoked one is not counted as expired */
+    uint64_t recent;                  /* issued at `since` or later */
+    uint64_t voids;                   /* and besides, what was never signed */
+} estoc_tally_row;
+/** By name of profile. @return 0; ESTOC_E_STORE */
+ESTOC_MUST_USE estoc_err estoc_store_tally(estoc_store *s, int64_t now, int64_t since,
+                                           void (*each)(void *ctx, const estoc_tally_row *t),
+                                           void *ctx);
 /** Grows by one with each revocation, in the order in which they are committed. */
 ESTOC_MUST_USE estoc_err estoc_store_revision(estoc_store *s, int64_t *revision);
 /** As estoc_store_each, what was revoked after this revision, in that order. */

@@ -508,10 +508,32 @@ static void device_refuses(void **state)
     assert_false(estoc_file_exists(file));
 }
 
+static void assert_prints(const char *words)
+{
+    if (strstr(out, words) == NULL) {
+        fail_msg("no \"%s\" in: %s", words, out);
+    }
+}
+
+static void counts(void **state)
+{
+    (void)state;
+    assert_good("stats --dir srv");
+    assert_prints("waiting for a person: 0");
+    fill_store();
+    assert_good("stats --dir srv --json");
+    assert_prints("\"issued\":");
+    assert_prints("\"revoked\":");
+    assert_prints("\"profiles\":");
+    assert_good("stats --dir srv");
+    assert_prints("PROFILE");
+    assert_fails("stats --dir none", "none: has no estocd.conf");
+}
+
 static void later_commands(void **state)
 {
     (void)state;
-    static const char *const later[] = {"stats", "backup", "restore"};
+    static const char *const later[] = {"backup", "restore"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         char words[64];
         snprintf(words, sizeof words, "%s is not in this version: ", later[i]);
@@ -527,6 +549,7 @@ static void later_commands(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ALONE("stats counts", counts),
         ALONE("init makes what it says, keys for its owner alone", init_makes_what_it_says),
         ALONE("init names the server as it is told", init_names),
         ALONE("init overwrites nothing", init_keeps_what_is_there),

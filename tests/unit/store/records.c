@@ -348,6 +348,31 @@ static void lists(void **state)
     estoc_store_close(s);
 }
 
+static void see_tally(void *ctx, const estoc_tally_row *t)
+{
+    char *text = ctx;
+    sprintf(text + strlen(text), "%s %d %d %d %d %d %d;", t->profile, (int)t->issued, (int)t->valid,
+            (int)t->expired, (int)t->revoked, (int)t->recent, (int)t->voids);
+}
+
+static void tally(void **state)
+{
+    (void)state;
+    char text[128] = "";
+    estoc_store *s = open_store();
+    for (uint8_t i = 1; i <= 6; i++) {
+        estoc_record r = record(i, "CN=a");
+        r.profile = i == 6 ? "p" : "";
+        r.not_after = i == 2 ? 1999 : 2000;
+        r.revoked_at = i == 3 ? 1500 : 0;
+        r.state = i == 4 ? ESTOC_RECORD_VOID : ESTOC_RECORD_ISSUED;
+        assert_int_equal(estoc_store_put(s, &r), ESTOC_OK);
+    }
+    assert_int_equal(estoc_store_tally(s, 2000, 1003, see_tally, text), ESTOC_OK);
+    assert_string_equal(text, " 4 2 1 1 2 1;p 1 1 0 0 1 0;");
+    estoc_store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +390,7 @@ int main(void)
         IN_FOLDER("D8 the revoked are counted and listed", the_revoked),
         IN_FOLDER("E5 what one identity holds, the newest first", lists_of_one),
         IN_FOLDER("listing: oldest first, by part, until told to stop", lists),
+        IN_FOLDER("certificates are counted by profile", tally),
     };
     return cmocka_run_group_tests_name("store/records", tests, NULL, NULL);
 }

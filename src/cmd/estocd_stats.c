@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * estocd stats: how many of what the store has. Whether estocd runs or not.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "args.h"
+#include "estocd.h"
+#include "text.h"
+
+#define COMMAND "stats"
+#define DAY_S   86400
+
+struct stats {
+    bool json;
+    size_t n;
+    cJSON *profiles;
+    estoc_tally_row all;
+};
+
+static void add(cJSON *to, const char *name, uint64_t n)
+{
+    cJSON_AddNumberToObject(to, name, (double)n);
+}
+
+static void add_counts(cJSON *to, const estoc_tally_row *t)
+{
+    add(to, "issued", t->issued);
+    add(to, "valid", t->valid);
+    add(to, "expired", t->expired);
+    add(to, "revoked", t->revoked);
+    add(to, "void", t->voids);
+    add(to, "issued_last_day", t->recent);
+}
+
+static void print_counts(const char *name, const estoc_tally_row *t)
+{
+    printf("%-20s %10llu %10llu %10llu %10llu %10llu %10llu\n", name, (unsigned long long)t->issued,
+           (unsigned long long)t->valid, (unsigned long long)t->expired,
+           (unsigned long long)t->revoked, (unsigned long long)t->voids,
+           (unsigned long long)t->recent);
+}
+
+static void each(void *ctx, const estoc_tally_row *t)
+{
+    struct stats *s = ctx;
+    if (s->json) {
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "profile", t->profile);
+        add_counts(json, t);
+        cJSON_AddItemToArray(s->profiles, json);
+    } else {
+        if (s->n == 0) {
+            printf("%-20s %10s %10s %10s %10s %10s %10s\n", "PROFILE", "ISSUED", "VALID", "EXPIRED",
+                   "REVOKED", "VOID", "LAST DAY");
+        }
+        print_counts(t->profile[0] != '\0' ? t->profile : "-", t);
+    }
+    s->n++;
+    s->all.issued += t->issued;
+    s->all.valid += t->valid;
+    s->all.expired += t->expired;
+    s->all.revoked += t->revoked;
+    s->all.recent += t->recent;
+    s->all.voids += t->voids;
+}
+
+static int finish(struct stats *s, uint64_t pending, const estoc_crl_record *crl)
+{
+    char until[32];
+    if (s->json) {
+        cJSON *json = cJSON_CreateObject();
+        add_counts(json, &s->all);
+        add(json, "pending", pending);
+        if (crl->number > 0) {
+            add(json, "crl_number", (uint64_t)crl->number);
+            cJSON_AddStringToObject(json, "crl_next_update",
+                                    estoc_time_text(crl->next_update, until, sizeof until));
+        }
+        cJSON_AddItemToObject(json, "profiles", s->profiles);
+        s->profiles = NULL;
+        return estocd_print_json(COMMAND, json);
+    }
+    if (s->n != 1) {
+        print_counts("all", &s->all);
+    }
+    printf("waiting for a person: %llu\n", (unsigned long long)pending);
+    if (crl->number > 0) {
+        printf("list of the revoked: number %lld, until %s\n", (long long)crl->number,
+               estoc_time_text(crl->next_update, until, sizeof until));
+    }
+    return estocd_finish(COMMAND);
+}
+
+static int stats(const char *dir, bool json)
+{
+    estoc_crl_record crl;
+    estoc_blob der = {NULL, 0};
+    uint64_t pending = 0;
+    estoc_store *store = estocd_open_store(COMMAND, dir);
+    if (store == NULL) {
+        return 1;
+    }
+    struct stats s = {.json = json, .profiles = cJSON_CreateArray()};
+    int64_t now = estoc_unix_s();
+    estoc_err err = estoc_store_tally(store, now, now - DAY_S, each, &s);
+    err = err ? err : estoc_store_pending_count(store, NULL, &pending);
+    if (!err) {
+        err = estoc_store_crl_newest(store, &crl, &der);
+        err = err == ESTOC_E_NOT_FOUND ? ESTOC_OK : err;
+    }
+    int code = err ? estocd_store_failed(COMMAND, store, err) : finish(&s, pending, &crl);
+    cJSON_Delete(s.profiles);
+    estoc_blob_free(&der);
+    estoc_store_close(store);
+    return code;
+}
+
+int estocd_stats(int argc, char **argv)
+{
+    const char *dir = NULL;
+    const char *unused;
+    bool json = false;
+    const estoc_arg options[] = {
+        ESTOCD_DIR_OPTION(&dir),
+        ESTOCD_JSON_OPTION("print an object", &json),
+        {.kind = ESTOC_ARG_END},
+    };
+    const estoc_usage usage = {
+        .program = "estocd",
+        .command = COMMAND,
+        .summary = "count certificates and requests",
+        .description =
+            "For each profile (- is the default): certificates issued, and of them valid, expired\n"
+            "and revoked; void are those that were about to be signed when a server ended; and\n"
+            "what was issued in the last 24 hours. Then the requests that wait for a person, and\n"
+            "the newest list of the revoked.",
+        .example = "  estocd stats --dir ~/est\n"
+                   "  estocd stats --dir ~/est --json | jq .issued_last_day",
+        .options = options,
+    };
+    int code = estoc_args_parse(&usage, argc, argv, &unused);
+    return code == ESTOC_ARGS_RUN ? stats(dir, json) : code;
+}
