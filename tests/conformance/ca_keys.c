@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The CA's key: encrypted in its file.
+ * The CA's key: encrypted in its file, proven at start.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -166,6 +166,53 @@ static void of_no_use(void **state)
     }
 }
 
+/* The key of srv/ca.key in a token of its own. */
+static void into_token(fixture *f, const char *token)
+{
+    output o;
+    char uri[PATH_LEN + 64];
+    fixture_tokens(f);
+    write_file(path_in(f, "pin"), "27182818\n", 9, "w");
+    run(&o, "softhsm2-util", "--init-token", "--free", "--label", token, "--pin", "27182818",
+        "--so-pin", "98765432", NULL);
+    ok(&o);
+    run(&o, "softhsm2-util", "--import", path_in(f, "srv/ca.key"), "--token", token, "--label",
+        "ca", "--id", "01", "--pin", "27182818", NULL);
+    ok(&o);
+    snprintf(uri, sizeof uri, "pkcs11:token=%s;object=ca;type=private?pin-source=file:%s", token,
+             path_in(f, "pin"));
+    fixture_conf(f, "ca", "key", uri);
+}
+
+/* ECDSA takes another random number each time, RSA none. */
+static void determinism(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *kind, *words;
+        bool token;
+    } rows[] = {{"P-256", "result=proven in=file signatures=random", false},
+                {"RSA2048", "result=proven in=file signatures=repeatable", false},
+                {"ED25519", "result=proven in=file signatures=repeatable", false},
+                {"P-256", "result=proven in=token signatures=random", true},
+                {"RSA2048", "result=proven in=token signatures=repeatable", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        EVP_PKEY *key = key_new(rows[i].kind);
+        X509 *ca = cert_new(key, &(cert_cfg){.cn = "Test CA", .ca = true});
+        cert_write(ca, path_in(f, "srv/ca.crt"), "w");
+        key_write(key, path_in(f, "srv/ca.key"));
+        if (rows[i].token) {
+            into_token(f, rows[i].kind);
+        }
+        write_file(path_in(f, "estocd.log"), "", 0, "w");
+        fixture_start(f);
+        wait_for(f, rows[i].words);
+        fixture_stop(f);
+        X509_free(ca);
+        EVP_PKEY_free(key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +220,8 @@ int main(void)
         NAMED_ALONE("HC 294 an encrypted CA key, its passphrase from systemd", by_credential),
         NAMED_ALONE("HC 294 an encrypted CA key, its passphrase from a descriptor; reloaded",
                     by_descriptor),
+        NAMED_ALONE("HC 312 whether the CA's key signs the same way twice is seen at start",
+                    determinism),
         NAMED_ALONE("cli a passphrase that is missing or wrong is one line, without it", of_no_use),
     };
     return cmocka_run_group_tests_name("ca_keys", tests, NULL, NULL);
