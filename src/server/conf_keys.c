@@ -474,6 +474,8 @@ static const estoc_conf_key keys[] = {
     {ESTOC_CONF_PROFILE, "san",        estoc_conf_take_san, OF_PROFILE(profile.san), 0, 0},
     {ESTOC_CONF_PROFILE, "change-subject", take_yes,    OF_PROFILE(profile.change_subject), 0, 0},
     {ESTOC_CONF_PROFILE, "grace",      take_time,       OF_PROFILE(profile.grace_s), 0, 90 * DAY},
+    {ESTOC_CONF_PROFILE, "renew-window", estoc_conf_take_window, OF_PROFILE(profile), 0, 0},
+    {ESTOC_CONF_PROFILE, "per-day",    take_number,     OF_PROFILE(profile.per_day), 0, 1000000},
     {ESTOC_CONF_PROFILE, "pop",        take_pop,        OF_PROFILE(profile.pop), 0, 0},
     {ESTOC_CONF_PROFILE, "registrars", take_yes,        OF_PROFILE(profile.registrars), 0, 0},
     {ESTOC_CONF_PROFILE, "approval",   take_approval,   OF_PROFILE(profile.approver), 0, 0},

@@ -42,7 +42,7 @@ typedef void estoc_conf_take(estoc_conf_reading *r, const estoc_conf_key *k, voi
 estoc_conf_take estoc_conf_take_keys, estoc_conf_take_eku, estoc_conf_take_usage;
 estoc_conf_take estoc_conf_take_policies, estoc_conf_take_extensions;
 estoc_conf_take estoc_conf_take_patterns, estoc_conf_take_subject, estoc_conf_take_san;
-estoc_conf_take estoc_conf_take_command;
+estoc_conf_take estoc_conf_take_command, estoc_conf_take_window;
 
 #define ESTOC_CONF_KEYS_MAX 96
 /** @return NULL past the last one */

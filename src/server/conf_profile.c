@@ -123,6 +123,35 @@ void estoc_conf_take_command(estoc_conf_reading *r, const estoc_conf_key *k, voi
     }
 }
 
+/* ---- renewals ---- */
+
+/* "30d", or "40%" of a certificate's life. */
+void estoc_conf_take_window(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                            const char *value)
+{
+    estoc_profile *profile = to;
+    char number[8];
+    uint64_t n;
+    size_t len = strlen(value);
+    if (len > 1 && len <= sizeof number && value[len - 1] == '%') {
+        memcpy(number, value, len - 1);
+        number[len - 1] = '\0';
+        if (estoc_conf_number(number, 1, 100, &n)) {
+            profile->renew_percent = n < 100 ? (uint32_t)n : 0;
+            profile->renew_s = 0;
+            return;
+        }
+    } else if (estoc_conf_time(value, &n) && n >= 1000 && n % 1000 == 0 && n / 1000 <= UINT32_MAX) {
+        profile->renew_s = (uint32_t)(n / 1000);
+        profile->renew_percent = 0;
+        return;
+    }
+    estoc_conf_fault(r,
+                     "%s = %.40s: must be a part of a certificate's life from 1%% to 100%%, or a "
+                     "time such as 30d",
+                     k->name, value);
+}
+
 /* ---- usage ---- */
 
 /* RFC 5280 section 4.2.1.3. Those of a CA's key are not to be had. */

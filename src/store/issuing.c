@@ -46,7 +46,9 @@ static bool answer_key(void *ctx, size_t i, const estoc_db_row *row)
 
 static bool answer_recent(void *ctx, size_t i, const estoc_db_row *row)
 {
-    ((struct asking *)ctx)->q[i].recent = (uint64_t)estoc_row_int(row, 0);
+    estoc_question *q = &((struct asking *)ctx)->q[i];
+    q->recent = (uint64_t)estoc_row_int(row, 0);
+    q->recent_from = estoc_row_int(row, 1);
     return false;
 }
 
@@ -102,6 +104,7 @@ estoc_err estoc_store_ask(estoc_store *s, estoc_question *q, size_t n)
         q[i].own_revoked_at = 0;
         q[i].own_profile[0] = '\0';
         q[i].recent = 0;
+        q[i].recent_from = 0;
         q[i].own = q[i].again = (estoc_blob){NULL, 0};
     }
     estoc_db_value *values = calloc(n > 0 ? n : 1, PER_QUESTION * sizeof *values);

@@ -25,7 +25,7 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
                               " AND revoked_at = 0 AND state <> 2 LIMIT 1",
                               "SELECT 1::BIGINT FROM cert WHERE key = $1 AND subject <> $2"
                               " AND not_after >= $3 AND revoked_at = 0 AND state <> 2 LIMIT 1"},
-    [ESTOC_SQL_ASK_RECENT] = {"SELECT count(*) FROM cert WHERE subject = $1 AND profile = $2"
+    [ESTOC_SQL_ASK_RECENT] = {"SELECT count(*), COALESCE(min(issued_at), 0) FROM cert WHERE subject = $1 AND profile = $2"
                               " AND issued_at >= $3 AND state <> 2", NULL},
     /* what is over, or was issued before $4, is not what a request gets when it is repeated at $5 */
     [ESTOC_SQL_RELEASE]    = {"UPDATE cert SET slot = id WHERE identity = $1 AND csr = $2"

@@ -128,6 +128,7 @@ typedef struct estoc_question {
     estoc_blob again;       /* E6: the newest certificate for this identity, profile and request */
     bool key_used;   /* a certificate neither revoked nor over has this key under another subject */
     uint64_t recent; /* certificates for this subject and profile, intents included */
+    int64_t recent_from; /* when the first of them was issued; 0: there is none */
 } estoc_question;
 /** Answer all, each as of now: few round trips, however many. Free each answer with
  *  estoc_question_free, also after a failure.  @return 0; ESTOC_E_STORE; ESTOC_E_MEMORY            */

@@ -60,10 +60,13 @@ typedef struct estoc_profile {
     bool any_names; /* /sen grants the names asked for, not just the client's own (X10) */
     char subject[ESTOC_NAMING_MAX]; /* and these it gives, by rule (naming.h); "": no rule */
     char san[ESTOC_NAMING_MAX];
-    estoc_pop pop;          /* the request is linked to the association (D9) */
-    bool registrars;        /* who has a certificate of ours with id-kp-cmcRA may enroll others */
-    bool change_subject;    /* /sren grants a ChangeSubjectName (E4) */
-    uint32_t grace_s;       /* /sren takes a certificate of ours so long after its end */
+    estoc_pop pop;       /* the request is linked to the association (D9) */
+    bool registrars;     /* who has a certificate of ours with id-kp-cmcRA may enroll others */
+    bool change_subject; /* /sren grants a ChangeSubjectName (E4) */
+    uint32_t grace_s;    /* /sren takes a certificate of ours so long after its end */
+    uint32_t renew_s;    /* /sren only so long before the end of the certificate; 0: at any time */
+    uint32_t renew_percent; /* the same as a part of its life; 0: at any time */
+    uint32_t per_day;       /* certificates for one subject in 24 hours; 0: no limit (X11) */
     estoc_slice attributes; /* CsrAttrs DER or empty; must outlive the authority */
     estoc_contents contents;
 } estoc_profile;

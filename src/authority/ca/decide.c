@@ -8,6 +8,7 @@
 #include "approval.h"
 #include "desk.h"
 #include "keymaker.h"
+#include "pace.h"
 #include "question.h"
 #include "text.h"
 
@@ -96,6 +97,7 @@ void estoc_job_question(const estoc_desk *d, const estoc_job *j, estoc_question 
                           .profile = j->rec.profile,
                           .subject = j->rec.subject,
                           .now = d->now,
+                          .day_since = j->profile->per_day > 0 ? d->now - ESTOC_PACE_DAY_S + 1 : 0,
                           /* without a window, nothing was issued late enough */
                           .since = d->retry_window_s > 0 ? d->now - (int64_t)d->retry_window_s
                                                          : INT64_MAX};
@@ -276,6 +278,14 @@ static bool decide_key(estoc_desk *d, estoc_job *j, const estoc_question *q)
     return planned;
 }
 
+/* Whether it is time for another certificate. */
+static bool in_time(estoc_job *j, const estoc_question *q)
+{
+    j->err = estoc_pace_renewal(&j->petition, q->now, j->said, &j->ruling);
+    j->err = j->err ? j->err : estoc_pace_limit(&j->petition, q, &j->retry_s, &j->ruling);
+    return !j->err;
+}
+
 bool estoc_job_decide(estoc_desk *d, estoc_job *j, estoc_question *q)
 {
     j->err = estoc_policy_recorded(&j->petition, q, &j->own, &j->ruling);
@@ -283,9 +293,9 @@ bool estoc_job_decide(estoc_desk *d, estoc_job *j, estoc_question *q)
         return false;
     }
     if (estoc_op_makes_key(j->op)) {
-        return decide_key(d, j, q);
+        return in_time(j, q) && decide_key(d, j, q);
     }
-    return !find_again(d, j, q) && approved(d, j) && plan(d, j, j->grant.spki);
+    return !find_again(d, j, q) && in_time(j, q) && approved(d, j) && plan(d, j, j->grant.spki);
 }
 
 void estoc_job_sign(const estoc_desk *d, estoc_job *j)

@@ -133,10 +133,23 @@ static bool key_taken(const estoc_jobs *planned, const estoc_job *j)
     return false;
 }
 
+/* Others for the same subject that the store does not know yet: for the limit of a day. */
+static void count_planned(const estoc_desk *d, const estoc_jobs *planned, const estoc_job *j,
+                          estoc_question *q)
+{
+    for (const estoc_job *p = planned->first; j->profile->per_day > 0 && p != NULL; p = p->next) {
+        if (p->profile == j->profile && strcmp(p->subject, j->subject) == 0) {
+            q->recent++;
+            q->recent_from = q->recent_from > 0 ? q->recent_from : d->now;
+        }
+    }
+}
+
 static void decide(estoc_desk *d, estoc_job *j, estoc_question *q, estoc_jobs *planned,
                    estoc_jobs *decided)
 {
     q->key_used |= key_taken(planned, j);
+    count_planned(d, planned, j, q);
     bool go_on = !d->broken && estoc_job_decide(d, j, q);
     if (go_on || d->broken) { /* then it fails with all others */
         estoc_jobs_put(planned, j);

@@ -35,6 +35,7 @@ typedef struct estoc_job {
                         again with what it says */
     estoc_blob question;
     estoc_advice advice;
+    char said[65]; /* what the ruling says, if it is about this very certificate */
     estoc_blob cert;
     estoc_blob key; /* E5: private, as it goes to the client */
     uint16_t key_format;

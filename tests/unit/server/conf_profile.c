@@ -188,6 +188,32 @@ static void approval(void **state)
     }
 }
 
+static void pace(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t s, percent;
+    } rows[] = {{"40%", 0, 40}, {"1%", 0, 1}, {"100%", 0, 0}, {"30d", 30 * 86400, 0}, {"1", 1, 0}};
+    const estoc_profile *p = &c.profiles[0].profile;
+    char text[64];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        snprintf(text, sizeof text, "[profile]\nrenew-window = %s\n", rows[i].text);
+        assert_loads(text);
+        assert_int_equal(p->renew_s, rows[i].s);
+        assert_int_equal(p->renew_percent, rows[i].percent);
+    }
+    static const char *const bad[] = {"",  "%",     "0%",   "101%", "40 %",     "-1%",
+                                      "0", "500ms", "200y", "1.5%", "10000000%"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, "[profile]\nrenew-window = %s\n", bad[i]);
+        assert_fault(text, 2, "must be a part of a certificate's life from 1% to 100%, or a time");
+    }
+    assert_loads("[profile]\nper-day = 3\n");
+    assert_int_equal(p->per_day, 3);
+    assert_fault("[profile]\nper-day = many\n", 2, "from 0 to 1000000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +221,7 @@ int main(void)
         {"who may use it", who_may_use_it, NULL, NULL, NULL},
         {"names by rule", names_by_rule, NULL, NULL, NULL},
         {"approval by a program", approval, NULL, NULL, NULL},
+        {"renewals, and how many", pace, NULL, NULL, NULL},
         {"extended key usages", purposes, NULL, NULL, NULL},
         {"key usages", usage, NULL, NULL, NULL},
         {"certificate policies", policies, NULL, NULL, NULL},

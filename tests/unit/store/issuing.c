@@ -249,6 +249,7 @@ static void questions(void **state)
     assert_int_equal(q[0].recent, 0);
     assert_false(q[1].key_used);
     assert_int_equal(q[1].recent, 1);
+    assert_true(q[1].recent_from > 0);
     assert_true(issue(s, &rec));
     assert_int_equal(estoc_store_ask(s, q, 2), ESTOC_OK);
     assert_true(q[0].own_found);
