@@ -138,8 +138,8 @@ static void surroundings(void **state)
     close(fd);
     close(77);
     assert_memory_equal(o.advice.reason, "none none /usr/local/sbin:", 26);
-    o = asked(script("signals", "grep -q '^SigBlk:.0*$' /proc/$$/status && "
-                                "grep -q '^SigIgn:.*0000000$' /proc/$$/status && echo yes"),
+    o = asked(script("signals", "grep -q '^SigBlk:.0*$' /proc/self/status && "
+                                "grep -q '^SigIgn:.*0000000$' /proc/self/status && echo yes"),
               LONG_S, "");
     assert_int_equal(o.advice.kind, ESTOC_ADVICE_YES);
 }
