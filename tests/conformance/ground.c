@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -155,23 +156,58 @@ static void ca_expired(void **state)
     EVP_PKEY_free(key);
 }
 
+static unsigned refused_reloads(const fixture *f)
+{
+    static char log[65536];
+    unsigned n = 0;
+    read_file(path_in(f, "estocd.log"), log, sizeof log);
+    for (const char *at = log; (at = strstr(at, "refused, nothing changed")) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+static void expect_crts(const fixture *f, const body *expected)
+{
+    body crts;
+    peer *p = connect_as(f, "dev");
+    fetch(p, EST "/crts", -1, -1, &crts);
+    assert_int_equal(crts.len, expected->len);
+    assert_memory_equal(crts.bytes, expected->bytes, crts.len);
+    peer_free(p);
+}
+
+/* Empty, no certificate, not to be read, not there: who serves goes on with what it has, and nobody
+ * begins to. */
 static void ca_missing(void **state)
 {
     fixture *f = *state;
-    body before, after;
+    body before;
     output o;
+    char file[PATH_LEN];
+    strcpy(file, path_in(f, "srv/ca.crt"));
     fixture_start(f);
     peer *p = connect_as(f, "dev");
     fetch(p, EST "/crts", -1, -1, &before);
     peer_free(p);
-    write_file(path_in(f, "srv/ca.crt"), "", 0, "w");
-    assert_int_equal(kill(f->pid, SIGHUP), 0);
-    usleep(300000);
-    p = connect_as(f, "dev");
-    fetch(p, EST "/crts", -1, -1, &after);
-    assert_int_equal(after.len, before.len);
-    assert_memory_equal(after.bytes, before.bytes, before.len);
-    peer_free(p);
+    for (unsigned n = 0; n < 4; n++) {
+        if (n < 2) {
+            write_file(file, "no certificate\n", n == 0 ? 0 : 15, "w");
+        } else {
+            assert_int_equal(remove(file), 0);
+            assert_int_equal(n == 2 ? mkdir(file, 0700) : 0, 0); /* root, too, cannot read that */
+        }
+        assert_int_equal(kill(f->pid, SIGHUP), 0);
+        long long end = now_ms() + 20000;
+        while (refused_reloads(f) < n + 1 && now_ms() < end) {
+            usleep(10000);
+        }
+        assert_int_equal(refused_reloads(f), n + 1);
+        expect_crts(f, &before);
+        run(&o, "estocd", "check", "--dir", f->srv, NULL);
+        assert_int_equal(o.code, 1);
+        assert_non_null(strstr(o.err, "ca.crt"));
+    }
     fixture_stop(f);
     run(&o, "estocd", "run", "--dir", f->srv, "--listen", "127.0.0.1:0", NULL);
     assert_int_equal(o.code, 1);
@@ -207,7 +243,10 @@ int main(void)
         NAMED_ALONE("C4 HC 197 the CA has expired: /sen is 5.03, /crts is served", ca_expired),
         NAMED_ALONE("C4 a failure of the server's own is 5.00, and nothing is issued",
                     library_fails),
-        NAMED_ALONE("E2 HC 326 no CA certificate: never an empty /crts", ca_missing),
+        NAMED_ALONE(
+            "E2 HC 326 a CA certificate that is empty, damaged, unreadable or gone: never an "
+            "empty /crts",
+            ca_missing),
     };
     return cmocka_run_group_tests_name("ground", tests, NULL, NULL);
 }
