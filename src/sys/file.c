@@ -69,7 +69,13 @@ static estoc_err write_all(int fd, estoc_slice data)
         }
         done += n > 0 ? (size_t)n : 0;
     }
-    return fsync(fd) == 0 ? ESTOC_OK : ESTOC_E_FILE;
+    return ESTOC_OK;
+}
+
+static estoc_err write_durably(int fd, estoc_slice data)
+{
+    estoc_err err = write_all(fd, data);
+    return err ? err : fsync(fd) == 0 ? ESTOC_OK : ESTOC_E_FILE;
 }
 
 /* The rename is durable only when the folder is. */
@@ -96,9 +102,28 @@ estoc_err estoc_file_sync_folder(const char *path)
     return err;
 }
 
+/* What is no file is not replaced by one: a device, a pipe. */
+static bool write_through(const char *path, estoc_slice data, estoc_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) {
+        return false;
+    }
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    *err = fd >= 0 ? write_all(fd, data) : ESTOC_E_FILE;
+    if (fd >= 0 && close(fd) != 0) {
+        *err = ESTOC_E_FILE;
+    }
+    return true;
+}
+
 estoc_err estoc_file_write(const char *path, estoc_slice data, unsigned mode)
 {
     char temp[4096];
+    estoc_err through;
+    if (write_through(path, data, &through)) {
+        return through;
+    }
     int n = snprintf(temp, sizeof temp, "%s.XXXXXX", path);
     if (n < 0 || (size_t)n >= sizeof temp) {
         return ESTOC_E_FILE;
@@ -107,7 +132,7 @@ estoc_err estoc_file_write(const char *path, estoc_slice data, unsigned mode)
     if (fd < 0) {
         return ESTOC_E_FILE;
     }
-    estoc_err err = fchmod(fd, (mode_t)mode) == 0 ? write_all(fd, data) : ESTOC_E_FILE;
+    estoc_err err = fchmod(fd, (mode_t)mode) == 0 ? write_durably(fd, data) : ESTOC_E_FILE;
     if (close(fd) != 0) {
         err = ESTOC_E_FILE;
     }

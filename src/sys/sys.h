@@ -54,7 +54,8 @@ void estoc_log(estoc_level level, const char *source, const char *key, ...)
 
 /** Whole file, at most `max` bytes. @return 0; ESTOC_E_FILE; ESTOC_E_LIMIT; ESTOC_E_MEMORY */
 ESTOC_MUST_USE estoc_err estoc_file_read(const char *path, size_t max, estoc_blob *out);
-/** Replace a file atomically: temporary beside it, fsync, rename, fsync of the folder.
+/** Replace a file atomically: temporary beside it, fsync, rename, fsync of the folder. What is no file,
+ *  such as /dev/null or a pipe, is written to.
  *  @param mode  0600 for anything secret                                                           */
 ESTOC_MUST_USE estoc_err estoc_file_write(const char *path, estoc_slice data, unsigned mode);
 bool estoc_file_exists(const char *path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -205,6 +206,34 @@ static void full_disk(void **state)
     assert_int_equal(entries(), 1);
 }
 
+/* Root could put a file in the place of /dev/null. */
+static void devices(void **state)
+{
+    (void)state;
+    struct stat st;
+    const char *const targets[] = {"/dev/null", "/dev/full"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(symlink(targets[i], path), 0);
+        assert_int_equal(estoc_file_write(path, estoc_slice_str("text"), 0600),
+                         i == 0 ? ESTOC_OK : ESTOC_E_FILE);
+        assert_int_equal(lstat(path, &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+        assert_int_equal(stat(targets[i], &st), 0);
+        assert_true(S_ISCHR(st.st_mode));
+        unlink(path);
+    }
+    char got[8] = "";
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(estoc_file_write(path, estoc_slice_str("text"), 0600), ESTOC_OK);
+    assert_int_equal(read(fd, got, sizeof got), 4);
+    assert_string_equal(got, "text");
+    close(fd);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+}
+
 static void in_the_current_folder(void **state)
 {
     (void)state;
@@ -268,6 +297,7 @@ int main(void)
         {"what cannot be read",                         unreadable, make_folder, drop_folder, NULL},
         {"what cannot be written",                      unwritable, make_folder, drop_folder, NULL},
         {"a full disk leaves the old file",             full_disk, make_folder, drop_folder, NULL},
+        {"what is no file is written to",               devices, make_folder, drop_folder, NULL},
         {"a path without a folder",                     in_the_current_folder, make_folder, drop_folder, NULL},
         {"a reader of the old file is not disturbed",   replaced_not_rewritten, make_folder, drop_folder, NULL},
         {"paths are joined",                            joins, NULL, NULL, NULL},
