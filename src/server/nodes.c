@@ -15,6 +15,8 @@
 #define AWAY_MS      5000 /* at most so long until a store that is away is tried again */
 #define CLAIM_MS     30000 /* that the database needs to find a connection dead */
 #define EXPIRE_MS    60000
+#define LOST_MS      1000
+#define LOST_S       2 /* intents of a node that is gone, younger ones may be of one that just comes */
 #define AT_ONCE      64 /* sessions in a transaction */
 #define COOKIES_NAME "cookie"
 
@@ -34,7 +36,7 @@ struct estoc_nodes {
     /* of the thread, once it runs */
     estoc_store *store; /* NULL: away */
     uint32_t wait_ms;   /* until the next round */
-    estoc_ms expire_at;
+    estoc_ms expire_at, lost_at;
     int64_t seq, told;             /* what has been taken, and told */
     estoc_dtls_made made[AT_ONCE]; /* taken out of the cache, and not in the store yet */
     size_t made_n;
@@ -127,6 +129,24 @@ static estoc_err expire(estoc_nodes *n, estoc_ms now)
     return estoc_store_sessions_expire(n->store, estoc_unix_s(), n->seq - (int64_t)n->sessions_max);
 }
 
+/* Who asks another node for what one that is gone was about to sign need not wait long (X9). */
+static estoc_err give_up_lost(estoc_nodes *n, estoc_ms now)
+{
+    uint64_t count = 0;
+    if (now < n->lost_at) {
+        return ESTOC_OK;
+    }
+    n->lost_at = now + LOST_MS;
+    estoc_err err = estoc_store_void_lost(n->store, n->node, estoc_unix_s() - LOST_S, &count);
+    if (!err && count > 0) {
+        char number[24];
+        snprintf(number, sizeof number, "%llu", (unsigned long long)count);
+        estoc_log(ESTOC_LOG_WARN, "nodes", "event", "recovery", "void", number, "why",
+                  "another node was about to sign them, and is gone", NULL);
+    }
+    return err;
+}
+
 /* What was asked before the last round is answered by this one: in between there was time for the others
  * to give what they had made by then. */
 static estoc_err share(estoc_nodes *n)
@@ -142,7 +162,8 @@ static estoc_err share(estoc_nodes *n)
         n->questions = questions;
         on_wanted(n);
     }
-    return expire(n, estoc_now_ms());
+    err = give_up_lost(n, estoc_now_ms());
+    return err ? err : expire(n, estoc_now_ms());
 }
 
 /* ---------------------------------------------------------------------------------------- profiles */

@@ -267,6 +267,12 @@ estoc_err estoc_store_void(estoc_store *s, const char *node, const uint8_t *run,
     return estoc_store_change(s, ESTOC_SQL_VOID, values, 3, n);
 }
 
+estoc_err estoc_store_void_lost(estoc_store *s, const char *node, int64_t before, uint64_t *n)
+{
+    const estoc_db_value values[] = {estoc_db_text(node), estoc_db_int(before)};
+    return estoc_store_change(s, ESTOC_SQL_VOID_LOST, values, 2, n);
+}
+
 /* ---------------------------------------------------------------------------------------- profiles */
 
 estoc_err estoc_store_policy(estoc_store *s, const uint8_t digest[32], const char *text,

@@ -12,6 +12,8 @@
     " der, reason, state, policy, revision"
 #define PENDING_STATE "id, asked_at, changed_at, decision, serial"
 #define PENDING_REST  "identity, csr, profile, op, subject, client, request"
+/* What a node has locked as long as it lives. */
+#define NODE_LOCK(node) "hashtextextended('estoc node ' || current_schema() || ' ' || " node ", 0)"
 /* Rows of a table for a copy. */
 #define COPY(i, table, columns, values, order)                                                      \
     [ESTOC_SQL_COPY + 2 * (i)]     = {"SELECT " columns " FROM " table " ORDER BY " order, NULL},   \
@@ -38,6 +40,11 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     [ESTOC_SQL_VOID]       = {"UPDATE cert SET state = 2, slot = id WHERE state = 0"
                               " AND ($1 IS NULL OR node = $1) AND ($2 IS NULL OR run = $2)"
                               " AND issued_at < $3", NULL},
+    [ESTOC_SQL_VOID_LOST]  = {"UPDATE cert SET state = 2 WHERE $1 IS NULL AND $2 IS NULL",
+                              "UPDATE cert SET state = 2, slot = id WHERE state = 0 AND issued_at < $2"
+                              " AND node IN (SELECT node FROM (SELECT DISTINCT node FROM cert"
+                              " WHERE state = 0 AND issued_at < $2 AND node <> $1) AS others"
+                              " WHERE pg_try_advisory_xact_lock(" NODE_LOCK("node") "))"},
     [ESTOC_SQL_POLICY_FIND] = {"SELECT version FROM policy WHERE digest = $1", NULL},
     [ESTOC_SQL_POLICY_ADD]  = {"INSERT INTO policy (digest, text, made_at) VALUES ($1,$2,$3)"
                                " ON CONFLICT DO NOTHING", NULL},
@@ -101,8 +108,8 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     [ESTOC_SQL_SESSION_EXPIRE] = {"DELETE FROM session WHERE good_until <= $1 OR seq <= $2", NULL},
     /* a lock of the connection; where it breaks, the server finds out within half a minute */
     [ESTOC_SQL_CLAIM_NODE] = {"SELECT $1 IS NOT NULL",
-                              "SELECT CASE WHEN pg_try_advisory_lock(hashtextextended('estoc node '"
-                              " || current_schema() || ' ' || $1, 0)) THEN 1 ELSE 0 END::BIGINT"},
+                              "SELECT CASE WHEN pg_try_advisory_lock(" NODE_LOCK("$1") ")"
+                              " THEN 1 ELSE 0 END::BIGINT"},
     [ESTOC_SQL_KEEP_ALIVE] = {"SELECT 0",
                               "SELECT length(set_config('tcp_keepalives_idle', '10', false)"
                               " || set_config('tcp_keepalives_interval', '5', false)"

@@ -160,6 +160,12 @@ ESTOC_MUST_USE estoc_err estoc_store_issue(estoc_store *s, estoc_signed *list, s
 ESTOC_MUST_USE estoc_err estoc_store_void(estoc_store *s, const char *node, const uint8_t *run,
                                           int64_t before, uint64_t *n);
 
+/** Give up intents of other nodes than this that nobody claims (estoc_store_claim_node): they are gone. On
+ *  a store for one there are none.
+ *  @param before, n  as above  @return 0; ESTOC_E_STORE                                             */
+ESTOC_MUST_USE estoc_err estoc_store_void_lost(estoc_store *s, const char *node, int64_t before,
+                                               uint64_t *n);
+
 /** The version of these profiles, a new one if none before had this digest.
  *  @param text  what they are, for people  @param[out] version  from 1 on                          */
 ESTOC_MUST_USE estoc_err estoc_store_policy(estoc_store *s, const uint8_t digest[32],

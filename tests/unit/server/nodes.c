@@ -195,6 +195,68 @@ static void one_of_a_name(void **state)
     stop(&b);
 }
 
+/* An intent of this node for the request `i`. */
+static void intend(const char *name, uint8_t i)
+{
+    estoc_store *s;
+    estoc_why why;
+    const uint8_t run[ESTOC_RUN_LEN] = {i};
+    const estoc_record rec = {.serial = {0x40, i},
+                              .serial_len = 2,
+                              .profile = "",
+                              .subject = "CN=x",
+                              .csr = {i},
+                              .issued_at = estoc_unix_s() - 5,
+                              .not_after = estoc_unix_s() + 1000,
+                              .cert = estoc_slice_of("\x30\0", 2)};
+    estoc_intent in = {.rec = &rec};
+    assert_int_equal(estoc_store_open(url, &s, &why), 0);
+    assert_int_equal(estoc_store_intend(s, name, run, &in, 1), 0);
+    assert_true(in.taken);
+    estoc_store_close(s);
+}
+
+static estoc_record_state state_of(uint8_t i)
+{
+    estoc_store *s;
+    estoc_why why;
+    estoc_record rec;
+    estoc_blob cert;
+    const uint8_t serial[] = {0x40, i};
+    assert_int_equal(estoc_store_open(url, &s, &why), 0);
+    assert_int_equal(estoc_store_by_serial(s, estoc_slice_of(serial, 2), &rec, &cert), 0);
+    estoc_blob_free(&cert);
+    estoc_store_close(s);
+    return rec.state;
+}
+
+static void gone(void **state)
+{
+    (void)state;
+    node a, b;
+    start(&a, "a");
+    start(&b, "b");
+    intend("a", 1);
+    intend("b", 2);
+    intend("c", 3); /* which nobody is */
+    estoc_ms until = estoc_now_ms() + WAIT_MS;
+    while (state_of(3) == ESTOC_RECORD_INTENT && estoc_now_ms() < until) {
+        usleep(50000);
+    }
+    assert_int_equal(state_of(3), ESTOC_RECORD_VOID);
+    usleep(1500000);
+    assert_int_equal(state_of(1), ESTOC_RECORD_INTENT);
+    assert_int_equal(state_of(2), ESTOC_RECORD_INTENT);
+    stop(&b); /* as if it had been killed */
+    until = estoc_now_ms() + WAIT_MS;
+    while (state_of(2) == ESTOC_RECORD_INTENT && estoc_now_ms() < until) {
+        usleep(50000);
+    }
+    assert_int_equal(state_of(2), ESTOC_RECORD_VOID);
+    assert_int_equal(state_of(1), ESTOC_RECORD_INTENT);
+    stop(&a);
+}
+
 static int64_t publish(const char *text, uint8_t digest)
 {
     estoc_store *s;
@@ -274,6 +336,7 @@ int main(void)
         {"D8 what one node makes or removes, the others have", sessions, fresh, NULL, NULL},
         {"D5 D8 nodes on one store have one secret for cookies", one_secret, fresh, NULL, NULL},
         {"X9 one node of a name", one_of_a_name, fresh, NULL, NULL},
+        {"X9 what a node that is gone was about to sign is void", gone, fresh, NULL, NULL},
         {"X9 other profiles are told once", published, fresh, NULL, NULL},
         {"D8 HC 284 a database that is away, and comes back without its sessions",
          without_the_database, fresh, NULL, NULL},

@@ -211,6 +211,9 @@ static void claims_of_nodes(void **state)
     assert_int_equal(estoc_store_claim_node(s, "n1"), ESTOC_OK);
     assert_int_equal(estoc_store_claim_node(other, "n1"), want);
     assert_int_equal(estoc_store_claim_node(other, "n2"), ESTOC_OK);
+    uint64_t n = 9;
+    assert_int_equal(estoc_store_void_lost(s, "n1", INT64_MAX, &n), ESTOC_OK);
+    assert_int_equal(n, 0);
     estoc_store_close(s);
     for (int i = 0; i < 100 && (want = estoc_store_claim_node(other, "n1")) != ESTOC_OK; i++) {
         usleep(100000); /* the database may take its time */
