@@ -97,6 +97,7 @@ class Server:
         self.process = None
         self.port = free_port()
         self.uri = f"coaps://127.0.0.1:{self.port}"
+        self.clients = []  # what brings a client to where it runs
         self.env = {}
         run(program("estocd"), "init", "--dir", self.dir, "--name", "Fault CA", "--host",
             "127.0.0.1")
@@ -197,7 +198,7 @@ class Load:
         self.journal = os.path.join(server.notes, f"journal-{time.monotonic_ns()}")
         self.begun = time.monotonic()
         self.process = subprocess.Popen(
-            [program("estoc"), "bench", server.uri, "--count", str(count), "--concurrency",
+            [*server.clients, program("estoc"), "bench", server.uri, "--count", str(count), "--concurrency",
              str(at_a_time), "--cert", server.device + ".crt", "--key", server.device + ".key",
              "--ta", server.device + ".ta", "--json", "--timeout", str(timeout), "--retry",
              str(retry), "--wait", str(wait), "--journal", self.journal, *options],
