@@ -7,26 +7,6 @@
 #include "books.h"
 #include "text.h"
 
-bool estocd_books_open(const char *command, const char *dir, estocd_books *b)
-{
-    b->command = command;
-    b->store = NULL;
-    b->behind = NULL;
-    if (!estocd_configure(command, dir, &b->conf)) {
-        return false;
-    }
-    b->store = estocd_open_store_of(command, &b->conf);
-    if (b->store == NULL) {
-        return false;
-    }
-    estoc_err err = estoc_store_begin(b->store);
-    if (err) {
-        estocd_store_failed(command, b->store, err);
-        estocd_books_close(b);
-    }
-    return !err;
-}
-
 /* Who sits there, as far as the system knows. */
 static const char *person(char *out, size_t cap)
 {
@@ -42,17 +22,44 @@ static const char *person(char *out, size_t cap)
     return out;
 }
 
-static void bring(const estocd_books *b)
+static estoc_err bring(const estocd_books *b, estoc_why *why)
 {
     estoc_trail trail;
-    estoc_why why = {""};
     estoc_trail_init(&trail, b->conf.audit, b->conf.audit_syslog);
-    estoc_err err = estoc_audit_start(&trail, b->store, b->conf.node, &why);
-    if (err) {
-        fprintf(stderr, "estocd %s: note: done, but not written to the audit log yet: %s\n",
-                b->command, why.text[0] != '\0' ? why.text : estoc_err_text(err));
+    estoc_err err = estoc_audit_start(&trail, b->store, b->conf.node, why);
+    if (err && why->text[0] == '\0') {
+        estoc_why_set(why, "%s", estoc_err_text(err));
     }
     estoc_trail_close(&trail);
+    return err;
+}
+
+/* A store that is older than its log is not decided in; a log that cannot be written can wait. */
+static int check_log(const estocd_books *b)
+{
+    estoc_why why = {""};
+    return bring(b, &why) == ESTOC_E_STATE ? estocd_say(b->command, "%s", why.text) : 0;
+}
+
+bool estocd_books_open(const char *command, const char *dir, estocd_books *b)
+{
+    b->command = command;
+    b->store = NULL;
+    b->behind = NULL;
+    if (!estocd_configure(command, dir, &b->conf)) {
+        return false;
+    }
+    b->store = estocd_open_store_of(command, &b->conf);
+    if (b->store == NULL) {
+        return false;
+    }
+    int code = check_log(b);
+    estoc_err err = code ? ESTOC_E_STATE : estoc_store_begin(b->store);
+    if (err) {
+        code = code ? code : estocd_store_failed(command, b->store, err);
+        estocd_books_close(b);
+    }
+    return !code;
 }
 
 static estoc_err note(const estocd_books *b, const estoc_audit_entry *e)
@@ -82,7 +89,11 @@ estoc_err estocd_books_enter(estocd_books *b, estoc_err err, const estoc_audit_e
         estoc_store_rollback(b->store);
         return err;
     }
-    bring(b);
+    estoc_why why = {""};
+    if (bring(b, &why)) {
+        fprintf(stderr, "estocd %s: note: done, but not written to the audit log yet: %s\n",
+                b->command, why.text);
+    }
     return ESTOC_OK;
 }
 

@@ -15,7 +15,8 @@ typedef struct estocd_books {
     const estoc_audit_chain *behind; /* go on there, not at the store's last line; NULL: do not */
 } estocd_books;
 
-/** Read the configuration of DIR, open its store and begin a transaction. What fails is told.
+/** Read the configuration of DIR, open its store, see that its audit log goes together with it, and
+ *  begin a transaction. What fails is told.
  *  @return false then, with nothing open                                                           */
 bool estocd_books_open(const char *command, const char *dir, estocd_books *b);
 /** Note what was done in the transaction, and by whom, and commit both; or with `err`, roll back.

@@ -59,6 +59,14 @@ bool estocd_configure(const char *command, const char *dir, estoc_config *conf)
                    dir);
         return false;
     }
+    if (is_in(dir, ESTOCD_RESTORING)) {
+        estocd_say(
+            command,
+            "%s: `estocd restore` was interrupted there, or is at work; if it is not, remove "
+            "%s and run it again",
+            dir, dir);
+        return false;
+    }
     if (!is_in(dir, ESTOCD_CONF) && errno == ENOENT) {
         estocd_say(command, "%s: has no " ESTOCD_CONF "; make it with `estocd init --dir %s`", dir,
                    dir);
@@ -118,8 +126,8 @@ int main(int argc, char **argv)
         {"audit",   "verify and show the log of decisions", estocd_audit},
         {"crl",     "write the list of revoked certificates", estocd_crl},
         {"stats",   "count certificates and requests", estocd_stats},
-        {"backup",  "copy DIR, and store.db with `sqlite3 DIR/store.db '.backup FILE'`", NULL},
-        {"restore", "put the copied files back into DIR while estocd is stopped", NULL},
+        {"backup",  "copy all that is needed to carry on into one file", estocd_backup},
+        {"restore", "bring back what `estocd backup` has copied", estocd_restore},
         {NULL, NULL, NULL}};
     /* clang-format on */
     signal(SIGPIPE, SIG_IGN); /* stdout closed early is an error to report, not to die of */

@@ -34,12 +34,15 @@ int estocd_reject(int argc, char **argv);
 int estocd_revoke(int argc, char **argv);
 int estocd_audit(int argc, char **argv);
 int estocd_stats(int argc, char **argv);
+int estocd_backup(int argc, char **argv);
+int estocd_restore(int argc, char **argv);
 int estocd_crl(int argc, char **argv);
 int estocd_profiles(int argc, char **argv);
 
 /* What `init` makes in DIR beside the files that estocd.conf names. */
 #define ESTOCD_CONF       "estocd.conf"
-#define ESTOCD_UNFINISHED "init.unfinished" /* as long as `init` is at work */
+#define ESTOCD_UNFINISHED "init.unfinished"    /* as long as `init` is at work */
+#define ESTOCD_RESTORING  "restore.unfinished" /* as long as `restore` is at work */
 #define ESTOCD_MAKER_CERT "manufacturer.crt"
 #define ESTOCD_MAKER_KEY  "manufacturer.key"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "books.h"
 #include "crypto.h"
 #include "estocd.h"
 #include "text.h"
@@ -30,24 +31,21 @@ static int tell_version(const char *command, int64_t version, bool json)
 
 static int publish(const char *dir, bool json)
 {
-    static estoc_config conf;
+    static estocd_books books;
     uint8_t digest[32];
-    int64_t version = 0;
-    if (!estocd_configure(PUBLISH, dir, &conf)) {
+    estoc_audit_entry entry = {.op = PROFILES, .result = "published"};
+    if (!estocd_books_open(PUBLISH, dir, &books)) {
         return 1;
     }
-    estoc_err err = estoc_sha256(estoc_slice_str(conf.policy), digest);
-    if (err) {
-        return estocd_say(PUBLISH, "%s", estoc_err_text(err));
-    }
-    estoc_store *store = estocd_open_store(PUBLISH, dir);
-    if (store == NULL) {
-        return 1;
-    }
-    err = estoc_store_policy_publish(store, digest, conf.policy, estoc_unix_s(), &version);
-    int code =
-        err ? estocd_store_failed(PUBLISH, store, err) : tell_version(PUBLISH, version, json);
-    estoc_store_close(store);
+    const char *text = books.conf.policy;
+    estoc_err err = estoc_sha256(estoc_slice_str(text), digest);
+    err =
+        err ? err
+            : estoc_store_policy_publish(books.store, digest, text, estoc_unix_s(), &entry.policy);
+    err = estocd_books_enter(&books, err, &entry);
+    int code = err ? estocd_store_failed(PUBLISH, books.store, err)
+                   : tell_version(PUBLISH, entry.policy, json);
+    estocd_books_close(&books);
     return code;
 }
 

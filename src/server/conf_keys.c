@@ -492,6 +492,31 @@ static const estoc_conf_key keys[] = {
 _Static_assert(KEYS <= ESTOC_CONF_KEYS_MAX, "callers have an array for them");
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "take_number writes both");
 
+static void give_file(const estoc_conf_key *k, const void *base,
+                      void (*each)(void *ctx, const char *key, const char *path), void *ctx)
+{
+    const char *path = (const char *)base + k->at;
+    bool is_file = k->take == take_path || k->take == take_no_path ||
+                   (k->take == take_key && !estoc_key_is_uri(path));
+    if (is_file && path[0] != '\0') {
+        each(ctx, k->name, path);
+    }
+}
+
+void estoc_config_files(const estoc_config *c,
+                        void (*each)(void *ctx, const char *key, const char *path), void *ctx)
+{
+    for (size_t i = 0; i < KEYS; i++) {
+        const estoc_conf_key *k = &keys[i];
+        if (k->section != ESTOC_CONF_PROFILE) {
+            give_file(k, c, each, ctx);
+        }
+        for (size_t p = 0; k->section == ESTOC_CONF_PROFILE && p < c->profiles_n; p++) {
+            give_file(k, &c->profiles[p], each, ctx);
+        }
+    }
+}
+
 const estoc_conf_key *estoc_conf_key_at(size_t i)
 {
     return i < KEYS ? &keys[i] : NULL;

@@ -95,6 +95,9 @@ ESTOC_MUST_USE estoc_err estoc_config_profiles(estoc_config *out, estoc_slice te
                                                void (*report)(void *ctx, int line,
                                                               const char *text),
                                                void *ctx);
+/** The files that it names, each with its key. */
+void estoc_config_files(const estoc_config *c,
+                        void (*each)(void *ctx, const char *key, const char *path), void *ctx);
 /** The commented file that `estocd init` writes; static text. */
 const char *estoc_config_template(void);
 

@@ -530,17 +530,6 @@ static void counts(void **state)
     assert_fails("stats --dir none", "none: has no estocd.conf");
 }
 
-static void later_commands(void **state)
-{
-    (void)state;
-    static const char *const later[] = {"backup", "restore"};
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
-        char words[64];
-        snprintf(words, sizeof words, "%s is not in this version: ", later[i]);
-        assert_fails(later[i], words);
-    }
-}
-
 #define ALONE(name, function)                   \
     {                                           \
         name, function, set_up, tear_down, NULL \
@@ -567,7 +556,6 @@ int main(void)
         ALONE("show what is not there", show_nothing),
         ALONE("a full stdout is an error", stdout_full),
         ALONE("device refuses what it cannot make", device_refuses),
-        ALONE("commands of later versions say so", later_commands),
     };
     if (getenv("ESTOCD") == NULL) {
         fprintf(stderr, "set ESTOCD to the program under test\n");
