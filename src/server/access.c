@@ -21,21 +21,21 @@ struct estoc_access {
 
 /* The anchors of the profile, and those of the server that lead to one of them: where the server trusts
  * a CA below the profile's, a client's way ends there. */
-static estoc_err take_anchors(estoc_access *a, const char *path, const estoc_blobs *own,
-                              const estoc_blobs *anchors, estoc_why *why)
+static estoc_err take_anchors(estoc_access *a, const char *path, const estoc_blobs *named,
+                              const estoc_blobs *servers, estoc_why *why)
 {
     estoc_err err = ESTOC_OK;
     a->anchored = true;
-    a->anchors = calloc(own->n + anchors->n, sizeof *a->anchors);
+    a->anchors = calloc(named->n + servers->n, sizeof *a->anchors);
     if (a->anchors == NULL) {
         estoc_why_set(why, "%s: %s", path, estoc_err_text(ESTOC_E_MEMORY));
         return ESTOC_E_MEMORY;
     }
-    for (size_t i = 0; !err && i < own->n + anchors->n; i++) {
+    for (size_t i = 0; !err && i < named->n + servers->n; i++) {
         estoc_cert cert;
-        estoc_slice der = estoc_blob_slice(i < own->n ? own->at[i] : anchors->at[i - own->n]);
-        if (i >= own->n &&
-            estoc_chain_verify(der, anchors, own, ESTOC_PURPOSE_ANY, estoc_unix_s(), NULL)) {
+        estoc_slice der = estoc_blob_slice(i < named->n ? named->at[i] : servers->at[i - named->n]);
+        if (i >= named->n &&
+            estoc_chain_verify(der, servers, named, ESTOC_PURPOSE_ANY, estoc_unix_s(), NULL)) {
             continue;
         }
         err = estoc_cert_parse(&cert, der);

@@ -109,6 +109,7 @@ static void damaged(void **state)
     assert_false(estoc_dtls_take_trail(&d, estoc_slice_of(bytes, sizeof bytes)));
     assert_int_equal(estoc_dtls_peer_trail(&d).len, 0);
     assert_true(estoc_dtls_take_trail(&d, estoc_slice_of(bytes, 0)));
+    estoc_blob_free(&d.trail);
 }
 
 int main(void)
