@@ -131,6 +131,27 @@ static bool logged(const fixture *f, const char *a, const char *b)
     return found;
 }
 
+/* Lines of the audit log for this path. */
+static unsigned noted(const fixture *f, const char *result)
+{
+    output o;
+    unsigned n = 0;
+    run(&o, "estocd", "audit", "show", "--dir", f->srv, "--json", NULL);
+    assert_int_equal(o.code, 0);
+    for (char *line = strtok(o.out, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        n += strstr(line, "\"profile\":\"asked\"") != NULL && strstr(line, result) != NULL;
+    }
+    return n;
+}
+
+static void await_noted(const fixture *f, const char *result, unsigned n)
+{
+    for (int i = 0; i < 400 && noted(f, result) < n; i++) { /* they come within a second */
+        usleep(25000);
+    }
+    assert_int_equal(noted(f, result), n);
+}
+
 /* ------------------------------------------------------------------------------------- answers */
 
 static void yes(void **state)
@@ -158,6 +179,10 @@ static void yes(void **state)
     assert_int_equal(post(dev, ASKED "/sen", &csr, &r), CODE(2, 4));
     assert_int_equal(issued(server), n);
     assert_int_equal(times_asked(server), before + 1);
+    /* one decision, one line */
+    await_noted(server, "\"result\":\"again\"", 1);
+    assert_int_equal(noted(server, "\"result\":\"issued\""), 1);
+    assert_int_equal(noted(server, ""), 2);
 }
 
 static void no(void **state)
@@ -175,6 +200,7 @@ static void no(void **state)
     assert_int_equal(post(dev, ASKED "/skg", &csr, &r), CODE(4, 3));
     assert_int_equal(issued(server), before);
     assert_int_equal(pending(server, id), 0);
+    await_noted(server, "\"why\":\"not on site 3\"", 2);
     put(server, "answer", "yes\n"); /* it may change its mind */
     assert_int_equal(post(dev, ASKED "/sen", &csr, &r), CODE(2, 4));
 }

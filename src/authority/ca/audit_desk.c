@@ -65,11 +65,12 @@ static void put_job(const estoc_desk *d, estoc_audit_batch *b, const estoc_job *
     estoc_audit_put(b, &e);
 }
 
-/* Of one that waits for a person, once: a device asks again and again (182). */
+/* Of one that waits for a person, once: a device asks again and again (182). One that a program is
+ * asked about is not decided. */
 static void put_jobs(const estoc_desk *d, estoc_audit_batch *b, const estoc_jobs *list)
 {
     for (const estoc_job *j = list->first; j != NULL; j = j->next) {
-        if (!waits(j) || j->asked) {
+        if (!j->asking && (!waits(j) || j->asked)) {
             put_job(d, b, j);
         }
     }
