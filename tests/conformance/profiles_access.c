@@ -65,6 +65,9 @@ static int start(void **state)
     fixture_device(f, "CN=sensor-bad,O=Example", "bad");
     device_below(f, "made");
     fixture_conf(f, "profile maker", "client-anchors", f->maker_file);
+    append_cert(f, "srv/both.pem", "srv/ca");
+    cert_write(f->maker, path_in(f, "srv/both.pem"), "a");
+    fixture_conf(f, "profile both", "client-anchors", "both.pem");
     fixture_conf(f, "profile sensors", "allow-subjects", "O=Example+CN=sensor-*");
     fixture_conf(f, "profile sensors", "deny-subjects", "CN=*-bad");
     fixture_conf(f, "profile sensors", "keygen", "yes");
@@ -132,6 +135,28 @@ static void another_anchor(void **state)
     unsigned before = issued(server);
     assert_int_equal(code_for("sensor", "maker"), CODE(4, 3));
     assert_int_equal(issued(server), before);
+}
+
+/* The rules are about the certificate that is shown: after the first time it is one of ours. */
+static void renewed(void **state)
+{
+    (void)state;
+    body csr, answer;
+    EVP_PKEY *key = key_new("P-256");
+    peer_cfg cfg = device_cfg(server, "made");
+    cfg.ta = NULL;
+    peer *p = peer_connect(&cfg);
+    csr_new(key, "", NULL, &csr);
+    assert_int_equal(enroll(p, EST "/both/sen", &csr, 287, -1, &answer), CODE(2, 4));
+    X509 *cert = cert_for(&answer, 287, key);
+    peer_free(p);
+    p = peer_connect(&(peer_cfg){.port = server->port, .own = cert, .own_key = key});
+    csr_new(key, "CN=made", NULL, &csr);
+    assert_int_equal(enroll(p, EST "/both/sren", &csr, -1, -1, &answer), CODE(2, 4));
+    assert_int_equal(enroll(p, EST "/maker/sren", &csr, -1, -1, &answer), CODE(4, 3));
+    peer_free(p);
+    X509_free(cert);
+    EVP_PKEY_free(key);
 }
 
 static void its_subject(void **state)
@@ -298,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NAMED("D4 a client below the profile's anchor", its_anchor),
         NAMED("D4 a client below another anchor is 4.03", another_anchor),
+        NAMED("D4 a client that comes back with our certificate, if our CA is named, too", renewed),
         NAMED("D4 a client of a subject that may", its_subject),
         NAMED("D4 a client of another subject, or of one that may not, is 4.03", another_subject),
         NAMED("D4 a client in the list", in_the_list),

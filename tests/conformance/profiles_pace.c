@@ -98,6 +98,9 @@ static void another_day(void **state)
     (void)state;
     reply r;
     sqlite3 *db;
+    if (getenv("ESTOC_TEST_STORE") != NULL) {
+        return; /* what lies back is set in the file */
+    }
     assert_int_equal(sqlite3_open(path_in(server, "srv/store.db"), &db), SQLITE_OK);
     sqlite3_busy_timeout(db, 5000);
     assert_int_equal(

@@ -134,6 +134,35 @@ static void where_the_list_is(void **state)
     assert_not_says("CRL Distribution");
 }
 
+/* What a profile adds, in the place of the usual; of a CA it is nobody's to say. */
+static void other_contents(void **state)
+{
+    (void)state;
+    static const uint8_t purposes[] = {0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05,
+                                       0x07, 0x03, 0x01, 0x06, 0x02, 0x2a, 0x03};
+    static const uint8_t more[] = {0x30, 0x08, 0x06, 0x02, 0x2a, 0x04, 0x04, 0x02, 0x05, 0x00};
+    estoc_cert_plan p = device_plan();
+    p.purposes = estoc_slice_of(purposes, sizeof purposes);
+    p.extensions = estoc_slice_of(more, sizeof more);
+    p.usage = ESTOC_USAGE_NON_REPUDIATION | ESTOC_USAGE_KEY_AGREEMENT;
+    p.encrypt = true;
+    issue(&p);
+    assert_says("Non Repudiation, Key Agreement\n");
+    assert_not_says("Digital Signature");
+    assert_says("TLS Web Server Authentication, 1.2.3\n");
+    assert_not_says("TLS Web Client Authentication");
+    assert_says("1.2.4:");
+    assert_non_null(memmem(der, sizeof der, "\x03\x02\x03\x48", 4)); /* no zeros at the end */
+    p.usage = ESTOC_USAGE_SIGNATURE;
+    issue(&p);
+    assert_non_null(memmem(der, sizeof der, "\x03\x02\x07\x80", 4));
+    p.ca = true;
+    issue(&p);
+    assert_says("Certificate Sign, CRL Sign");
+    assert_not_says("Web Server");
+    assert_not_says("1.2.4:");
+}
+
 static void a_server(void **state)
 {
     (void)state;
@@ -315,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_device),
         cmocka_unit_test(a_key_to_encrypt_to),
         cmocka_unit_test(where_the_list_is),
+        cmocka_unit_test(other_contents),
         cmocka_unit_test(a_server),
         cmocka_unit_test(a_ca),
         cmocka_unit_test(key_identifiers),
