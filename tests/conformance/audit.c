@@ -219,6 +219,29 @@ static void superseded(void **state)
     peer_free(p);
 }
 
+/* The same lines to the system's log: not the certificate, but the hash. */
+static void to_syslog(void **state)
+{
+    fixture *f = *state;
+    static char text[65536];
+    char hash[96];
+    fixture_conf(f, "ca", "audit-syslog", "yes");
+    setenv("LD_PRELOAD", getenv("ESTOC_WITNESS"), 1);
+    setenv("ESTOC_JOURNAL", path_in(f, "journal"), 1);
+    fixture_start(f);
+    unsetenv("LD_PRELOAD");
+    unsetenv("ESTOC_JOURNAL");
+    enroll_as(f, "a");
+    fixture_stop(f);
+    read_file(path_in(f, "journal"), text, sizeof text);
+    const char *line = says(text, "syslog 86 {\"seq\":1,"); /* authpriv, info */
+    says(line, "\"subject\":\"CN=dev\"");
+    snprintf(hash, sizeof hash, "\"hash\":\"%.64s\"}\n",
+             says(verified(f), "last hash  ") + strlen("last hash  "));
+    says(line, hash);
+    assert_null(strstr(text, "\"cert\""));
+}
+
 static unsigned lines_that_have(const fixture *f, const char *words)
 {
     static char text[4 * 1024 * 1024];
@@ -520,6 +543,7 @@ int main(void)
         NAMED_ALONE("X9 each decision is a line of the audit log", a_line_each),
         NAMED_ALONE("L2 what a person decides is a line, and asking again is none", by_a_person),
         NAMED_ALONE("X2 what a new key takes the place of is a line of its own", superseded),
+        NAMED_ALONE("X9 audit-syslog: each line with its hash, without the certificate", to_syslog),
         NAMED_ALONE("X9 HC 279 killed at any moment: a line for each certificate, and no other",
                     killed),
         NAMED_ALONE("cli audit verify: changed, missing, cut, foreign, in parts", tampered),

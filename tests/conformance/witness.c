@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * Loaded into a program before the C library (LD_PRELOAD). The time of day is off by the seconds in
- * the file $ESTOC_SHIFT, read at each look at the clock; what is synced, received and sent is noted
- * in the file $ESTOC_JOURNAL, a line each, in the order it happened. While there is a file
- * $ESTOC_BROKEN, the cryptographic library makes no copy of a key.
+ * the file $ESTOC_SHIFT, read at each look at the clock; what is synced, received, sent and told to
+ * syslog is noted in the file $ESTOC_JOURNAL, a line each, in the order it happened. While there is a
+ * file $ESTOC_BROKEN, the cryptographic library makes no copy of a key.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,6 +80,34 @@ int gettimeofday(struct timeval *tv, void *zone)
     clock_gettime(CLOCK_REALTIME, &ts);
     *tv = (struct timeval){.tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / 1000};
     return 0;
+}
+
+/* A line of the system's log. */
+static void note_syslog(int priority, const char *format, va_list args)
+{
+    char line[8192];
+    int n = snprintf(line, sizeof line - 1, "syslog %d ", priority);
+    n += vsnprintf(line + n, sizeof line - 1 - (size_t)n, format, args);
+    snprintf(line + n, 2, "\n");
+    note(line);
+}
+
+void syslog(int priority, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    note_syslog(priority, format, args);
+    va_end(args);
+}
+
+void __syslog_chk(int priority, int flag, const char *format, ...);
+void __syslog_chk(int priority, int flag, const char *format, ...)
+{
+    va_list args;
+    (void)flag;
+    va_start(args, format);
+    note_syslog(priority, format, args);
+    va_end(args);
 }
 
 static int synced(const char *name, int fd)
