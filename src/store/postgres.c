@@ -16,6 +16,7 @@
 #define AT_ONCE    64    /* runs in one round trip */
 #define VALUES_MAX 24    /* of the longest statement */
 #define SILENCE_MS 10000 /* a server that says nothing for so long is taken for dead */
+#define NO_ANSWER  "the server does not answer"
 
 /* Of the server's catalogue: int8, bytea, text. */
 static const Oid type_of[] = {[ESTOC_DB_INT] = 20, [ESTOC_DB_BLOB] = 17, [ESTOC_DB_TEXT] = 25};
@@ -25,6 +26,7 @@ struct postgres_db {
     PGconn *conn;
     const char *opening; /* of a transaction that has not been told to the server yet; NULL: none */
     bool open;           /* there is a transaction */
+    bool silent;         /* the server has not answered in time */
     bool *prepared;      /* by statement */
 };
 
@@ -51,7 +53,8 @@ static estoc_err failed(struct postgres_db *d, const PGresult *res)
 
 static estoc_err silent(struct postgres_db *d)
 {
-    snprintf(d->base.why, sizeof d->base.why, "the server does not answer");
+    d->silent = true;
+    snprintf(d->base.why, sizeof d->base.why, NO_ANSWER);
     return ESTOC_E_STORE;
 }
 
@@ -105,6 +108,9 @@ static bool send_text(struct postgres_db *d, const char *text)
 static bool next(struct postgres_db *d, PGresult **res)
 {
     *res = NULL;
+    if (d->silent) { /* not once for each of what was asked */
+        return false;
+    }
     while (PQisBusy(d->conn) == 1) {
         struct pollfd fd = {.fd = PQsocket(d->conn), .events = POLLIN};
         if (PQflush(d->conn) < 0 || fd.fd < 0) {
@@ -304,32 +310,59 @@ static void rollback(estoc_db *db)
 {
     struct postgres_db *d = (struct postgres_db *)db;
     d->opening = NULL;
-    if (d->open && PQstatus(d->conn) == CONNECTION_OK) {
+    if (d->open && !d->silent && PQstatus(d->conn) == CONNECTION_OK) {
         (void)end(d, "ROLLBACK");
     }
 }
 
 /* ------------------------------------------------------------------------------------------ schema */
 
-/* Before the pipeline: one after the other. @return false: `why` is filled */
-static bool tell(PGconn *conn, const char *text, estoc_why *why)
+/* As PQexec, which would wait for ever. @return NULL: no answer within the time; or no memory */
+static PGresult *ask(PGconn *conn, const char *text, int wait_ms)
 {
-    PGresult *res = PQexec(conn, text);
+    PGresult *last = NULL;
+    PGresult *res = NULL;
+    bool good = PQsendQuery(conn, text) == 1;
+    do {
+        while (good && PQisBusy(conn) == 1) {
+            struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+            good = poll(&fd, 1, wait_ms) != 0 && PQconsumeInput(conn) == 1;
+        }
+        if (good && (res = PQgetResult(conn)) != NULL) {
+            PQclear(last);
+            last = res;
+        }
+    } while (good && res != NULL);
+    if (!good) {
+        PQclear(last);
+    }
+    return good ? last : NULL;
+}
+
+/* Before the pipeline: one after the other. @return false: `why` is filled */
+static bool tell_for(PGconn *conn, const char *text, int wait_ms, estoc_why *why)
+{
+    PGresult *res = ask(conn, text, wait_ms);
     ExecStatusType status = PQresultStatus(res);
     bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
     if (!good) {
         char line[200];
         first_line(line, sizeof line, PQerrorMessage(conn));
-        estoc_why_set(why, "store: PostgreSQL: %s", line);
+        estoc_why_set(why, "store: PostgreSQL: %s", line[0] != '\0' ? line : NO_ANSWER);
     }
     PQclear(res);
     return good;
 }
 
+static bool tell(PGconn *conn, const char *text, estoc_why *why)
+{
+    return tell_for(conn, text, SILENCE_MS, why);
+}
+
 /* The first column of the only row, as a number; -1: there is none. */
 static bool look(PGconn *conn, const char *text, int64_t *n, estoc_why *why)
 {
-    PGresult *res = PQexec(conn, text);
+    PGresult *res = ask(conn, text, SILENCE_MS);
     bool good = PQresultStatus(res) == PGRES_TUPLES_OK;
     *n = good && PQntuples(res) == 1 ? strtoll(PQgetvalue(res, 0, 0), NULL, 10) : -1;
     PQclear(res);
@@ -342,7 +375,8 @@ static bool take_steps(PGconn *conn, const estoc_db_schema *schema, int64_t vers
     bool good = true;
     for (size_t i = (size_t)version; good && i < schema->n; i++) {
         const char *text = schema->steps[i].postgres;
-        good = text == NULL || text[0] == '\0' || tell(conn, text, why);
+        good =
+            text == NULL || text[0] == '\0' || tell_for(conn, text, -1, why); /* may be much work */
     }
     snprintf(set, sizeof set, "UPDATE estoc_schema SET version = %zu", schema->n);
     return good && tell(conn, set, why);
@@ -411,7 +445,7 @@ static void warn_of_risks(PGconn *conn)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         char text[96];
         snprintf(text, sizeof text, "SHOW %s", settings[i]);
-        PGresult *res = PQexec(conn, text);
+        PGresult *res = ask(conn, text, SILENCE_MS);
         if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1 &&
             strcmp(PQgetvalue(res, 0, 0), "off") == 0) {
             estoc_log(ESTOC_LOG_WARN, "store", "event", settings[i], "why",

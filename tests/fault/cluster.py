@@ -327,10 +327,10 @@ def one_of_a_name(ctx):
 
 TESTS = [
     ("D8 two nodes behind nginx, killed in turn: clients finish, and resume, at the other", behind_nginx,
-     10, ("postgresql",)),
-    ("D8 two nodes behind nftables, killed in turn: clients finish at the other", behind_nftables, 10,
+     (10, 1), ("postgresql",)),
+    ("D8 two nodes behind nftables, killed in turn: clients finish at the other", behind_nftables, (10, 1),
      ("postgresql",)),
-    ("D8 a session begun at one node resumes at another", resumed_elsewhere, 15, ("postgresql",)),
+    ("D8 a session begun at one node resumes at another", resumed_elsewhere, (15, 3), ("postgresql",)),
     ("D5 a cookie of one node is good at another", cookies_elsewhere, 1, ("postgresql",)),
     ("L2 X9 E6 what is decided at one node is known at all", known_to_all, 1, ("postgresql",)),
     ("X9 one node of a name", one_of_a_name, 1, ("postgresql",)),

@@ -328,6 +328,7 @@ class Context:
 class Sqlite:
     """A file in the server's folder, as `estocd init` makes it."""
     name = "sqlite"
+    shared = False
 
     def store(self):
         return None
@@ -349,6 +350,7 @@ class Sqlite:
 class Postgres:
     """A cluster of its own, and a database in it for each server."""
     name = "postgresql"
+    shared = True
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="estoc-fault-pg-")
@@ -362,6 +364,15 @@ class Postgres:
 
     def sql(self, text, url=None):
         return run("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", text, url or self.url).stdout
+
+    def signal(self, number):
+        """To each process of it."""
+        with open(os.path.join(self.folder, "data", "postmaster.pid")) as f:
+            postmaster = f.readline().strip()
+        children = run("pgrep", "-P", postmaster, ok=False).stdout.split()
+        for pid in [postmaster, *children]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)
 
     def store(self):
         self.databases += 1

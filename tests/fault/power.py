@@ -74,8 +74,8 @@ def at_each_answer(ctx):
 
 
 TESTS = [
-    ("X9 HC 314 what is sent is on the disk, at each answer", at_each_answer, 100,
+    ("X9 HC 314 what is sent is on the disk, at each answer", at_each_answer, (100, 30),
      ("sqlite",)),
-    (f"X9 HC 281 power cuts under {AT_A_TIME} enrollments", power_cut, 200,
+    (f"X9 HC 281 power cuts under {AT_A_TIME} enrollments", power_cut, (200, 6),
      ("sqlite",)),
 ]

@@ -65,11 +65,11 @@ static bool open_again(estoc_desk *d)
 
 static bool begin(estoc_desk *d)
 {
-    if (d->store == NULL && !open_again(d)) {
-        return false;
-    }
-    d->in_transaction = estoc_store_begin(d->store) == ESTOC_OK;
-    return d->in_transaction;
+    bool good = d->store != NULL || open_again(d);
+    good = good && !estoc_store_begin(d->store);
+    d->in_transaction = good;
+    d->failed_at = good ? 0 : estoc_now_ms();
+    return good;
 }
 
 /* A store that has failed is closed; what it may have kept in memory must not be built on. */
@@ -266,11 +266,17 @@ void estoc_desk_round(estoc_desk *d, estoc_jobs *batch, estoc_jobs *answered)
     estoc_round r = {.asking = d->waiting};
     estoc_job *j;
     d->now = estoc_unix_s();
-    d->broken = d->in_transaction = false;
     d->waiting = (estoc_jobs){NULL, NULL, 0};
     while ((j = estoc_jobs_take(batch)) != NULL) {
-        estoc_jobs_put(j->err ? &r.refused : &r.asking, j);
+        /* who came while it was tried in vain, for seconds maybe, does not wait for another try */
+        if (!j->err && j->began < d->failed_at) {
+            estoc_job_store_failed(d, j);
+            estoc_jobs_put(answered, j);
+        } else {
+            estoc_jobs_put(j->err ? &r.refused : &r.asking, j);
+        }
     }
+    d->broken = d->in_transaction = false;
     if (r.asking.n == 0 && r.refused.n == 0 && d->unable.n == 0 && d->signed_.n == 0 &&
         !d->unsigned_) {
         return;

@@ -86,6 +86,7 @@ typedef struct estoc_desk {
     estoc_jobs signed_; /* to be committed */
     estoc_jobs unable;  /* not to be signed: answered when that is noted */
     bool unsigned_;     /* there are intents that came to nothing, to be given up */
+    estoc_ms failed_at; /* when the store was last tried in vain; 0: it is there */
     /* of the round in hand */
     bool in_transaction, broken;
     int64_t now;
