@@ -83,12 +83,13 @@ int gettimeofday(struct timeval *tv, void *zone)
 }
 
 /* A line of the system's log. */
-static void note_syslog(int priority, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void note_syslog(int priority, const char *format,
+                                                              va_list args)
 {
     char line[8192];
-    int n = snprintf(line, sizeof line - 1, "syslog %d ", priority);
-    n += vsnprintf(line + n, sizeof line - 1 - (size_t)n, format, args);
-    snprintf(line + n, 2, "\n");
+    int n = snprintf(line, sizeof line, "syslog %d ", priority);
+    vsnprintf(line + n, sizeof line - 1 - (size_t)n, format, args);
+    strcat(line, "\n");
     note(line);
 }
 
