@@ -216,11 +216,11 @@ static void determinism(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NAMED_ALONE("HC 294 an encrypted CA key, its passphrase in a file", by_file),
-        NAMED_ALONE("HC 294 an encrypted CA key, its passphrase from systemd", by_credential),
-        NAMED_ALONE("HC 294 an encrypted CA key, its passphrase from a descriptor; reloaded",
+        NAMED_ALONE("cli HC 294 an encrypted CA key, its passphrase in a file", by_file),
+        NAMED_ALONE("cli HC 294 an encrypted CA key, its passphrase from systemd", by_credential),
+        NAMED_ALONE("cli HC 294 an encrypted CA key, its passphrase from a descriptor; reloaded",
                     by_descriptor),
-        NAMED_ALONE("HC 312 whether the CA's key signs the same way twice is seen at start",
+        NAMED_ALONE("X9 HC 312 whether the CA's key signs the same way twice is seen at start",
                     determinism),
         NAMED_ALONE("cli a passphrase that is missing or wrong is one line, without it", of_no_use),
     };

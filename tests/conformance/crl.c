@@ -587,15 +587,15 @@ static void configuration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NAMED_ALONE("HC 237 a list in a file, verified with", in_a_file),
-        NAMED_ALONE("HC 237 a new list at half of its time", at_half_time),
-        NAMED_ALONE("HC 287 the server killed after a revocation", killed),
-        NAMED_ALONE("HC 287 estocd revoke killed when it has said so", revoke_killed),
-        NAMED_ALONE("HC 237 cli crl, while the server runs and when it does not", the_command),
+        NAMED_ALONE("cli HC 237 a list in a file, verified with", in_a_file),
+        NAMED_ALONE("cli HC 237 a new list at half of its time", at_half_time),
+        NAMED_ALONE("X9 HC 287 the server killed after a revocation", killed),
+        NAMED_ALONE("X9 HC 287 estocd revoke killed when it has said so", revoke_killed),
+        NAMED_ALONE("cli HC 237 crl, while the server runs and when it does not", the_command),
         NAMED_ALONE("cli crl: what fails", what_fails),
-        NAMED_ALONE("HC 237 a list over HTTP, and the certificate it belongs to", served),
-        NAMED_ALONE("idle connections of HTTP", beside),
-        NAMED_ALONE("HC 237 a reload, and a new key of the CA", reloaded),
+        NAMED_ALONE("cli HC 237 a list over HTTP, and the certificate it belongs to", served),
+        NAMED_ALONE("X11 idle connections of HTTP", beside),
+        NAMED_ALONE("cli HC 237 a reload, and a new key of the CA", reloaded),
         NAMED_ALONE("X8 what is configured wrong for lists", configuration),
     };
     return cmocka_run_group_tests_name("crl", tests, NULL, NULL);

@@ -425,7 +425,7 @@ int main(void)
         TOKEN("cli the server's and the CA's key in the token", server_keys),
         TOKEN("X9 HC 292 a token that is pulled: 5.03, and on without a restart when it is back",
               pulled),
-        TOKEN("HC 292 a PIN that the token refuses is not tried again until it is another",
+        TOKEN("X9 HC 292 a PIN that the token refuses is not tried again until it is another",
               refused_pin),
         TOKEN("C4 a CA's key that is gone from the token is 5.03, and nothing is issued", lost_key),
     };
