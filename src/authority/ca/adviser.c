@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "adviser.h"
+#include "program.h"
 
-#define WORDS_MAX 32
-#define REAP_MS   2000 /* for what was killed when all ends */
+#define REAP_MS 2000 /* for what was killed when all ends */
 
 /* A question that waits, or is with a program. */
 struct question {
@@ -29,14 +23,10 @@ struct question {
     void *ctx;
 };
 
-/* A program and its question; without one it was killed, and is waited for. */
+/* A place for a program, and its question; without one it was killed, and is waited for. */
 struct child {
-    pid_t pid;   /* 0: a free place */
-    int end;     /* pidfd */
-    int in, out; /* its standard input and output; -1: closed */
+    estoc_program program;
     struct question *question;
-    size_t written, got;
-    char answer[ESTOC_ADVICE_MAX + 1];
     estoc_ms until;
 };
 
@@ -143,97 +133,10 @@ static struct question *take(estoc_adviser *a, bool place, estoc_ms now)
 
 /* --------------------------------------------------------------------------------------- the programs */
 
-static bool split(char *command, char *words[WORDS_MAX + 1])
-{
-    char *save;
-    size_t n = 0;
-    for (char *word = strtok_r(command, " \t", &save); word != NULL;
-         word = strtok_r(NULL, " \t", &save)) {
-        if (n == WORDS_MAX) {
-            return false;
-        }
-        words[n++] = word;
-    }
-    words[n] = NULL;
-    return n > 0;
-}
-
-/* Nothing of ours goes along but standard error: files are closed, signals are as they come. */
-static int spawn(char *const words[], int in, int out, pid_t *pid)
-{
-    static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    char *const environment[] = {path, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawn_file_actions_init(&files) != 0) {
-        return ENOMEM;
-    }
-    if (posix_spawnattr_init(&attr) != 0) {
-        posix_spawn_file_actions_destroy(&files);
-        return ENOMEM;
-    }
-    int rc = posix_spawn_file_actions_adddup2(&files, in, 0);
-    rc = rc != 0 ? rc : posix_spawn_file_actions_adddup2(&files, out, 1);
-    rc = rc != 0 ? rc : posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    rc = rc != 0 ? rc
-                 : posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                       POSIX_SPAWN_SETSIGDEF);
-    rc = rc != 0 ? rc : posix_spawnattr_setpgroup(&attr, 0);
-    rc = rc != 0 ? rc : posix_spawnattr_setsigmask(&attr, &none);
-    rc = rc != 0 ? rc : posix_spawnattr_setsigdefault(&attr, &all);
-    rc = rc != 0 ? rc : posix_spawn(pid, words[0], &files, &attr, words, environment);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&files);
-    return rc;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
-/* @return false: no program runs, and nothing is held */
-static bool start(struct child *c, char *const words[])
-{
-    int in[2] = {-1, -1}, out[2] = {-1, -1};
-    c->in = c->out = c->end = -1;
-    bool good = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
-                spawn(words, in[0], out[1], &c->pid) == 0;
-    close_fd(&in[0]);
-    close_fd(&out[1]);
-    if (!good) {
-        c->pid = 0;
-        close_fd(&in[1]);
-        close_fd(&out[0]);
-        return false;
-    }
-    c->in = in[1];
-    c->out = out[0];
-    c->end = pidfd_open(c->pid, 0);
-    if (c->end < 0 || fcntl(c->in, F_SETFL, O_NONBLOCK) != 0 ||
-        fcntl(c->out, F_SETFL, O_NONBLOCK) != 0) {
-        kill(-c->pid, SIGKILL);
-        waitpid(c->pid, NULL, 0);
-        c->pid = 0;
-        close_fd(&c->in);
-        close_fd(&c->out);
-        close_fd(&c->end);
-        return false;
-    }
-    return true;
-}
-
 static void begin(struct child *c, struct question *q, estoc_ms now)
 {
-    char *words[WORDS_MAX + 1];
-    memset(c, 0, sizeof *c);
-    if (!split(q->command, words) || !start(c, words)) {
+    if (!estoc_program_start(&c->program, q->command, estoc_blob_slice(q->text))) {
+        c->program.pid = 0;
         fail(q, "it cannot be run");
         return;
     }
@@ -241,86 +144,23 @@ static void begin(struct child *c, struct question *q, estoc_ms now)
     c->until = now + (estoc_ms)q->timeout_s * 1000u;
 }
 
-/* The group goes with its head, before that is waited for: until then nobody else has its number. */
 static void give_up(struct child *c, const char *reason)
 {
-    kill(-c->pid, SIGKILL);
-    close_fd(&c->in);
-    close_fd(&c->out);
+    estoc_program_kill(&c->program);
     if (c->question != NULL) {
         fail(c->question, reason);
         c->question = NULL;
     }
 }
 
-static void feed(struct child *c)
-{
-    while (c->written < c->question->text.len) {
-        ssize_t n =
-            write(c->in, c->question->text.ptr + c->written, c->question->text.len - c->written);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0 && errno == EAGAIN) {
-            return;
-        }
-        if (n < 0) { /* it does not want to know: that is up to it */
-            break;
-        }
-        c->written += (size_t)n;
-    }
-    close_fd(&c->in);
-}
-
-/* @return false: more than an answer may have */
-static bool listen_to(struct child *c)
-{
-    while (c->out >= 0) {
-        ssize_t n = read(c->out, c->answer + c->got, sizeof c->answer - c->got);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0 && errno == EAGAIN) {
-            return true;
-        }
-        if (n <= 0) {
-            close_fd(&c->out);
-            return true;
-        }
-        c->got += (size_t)n;
-        if (c->got > ESTOC_ADVICE_MAX) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* It has ended: what it wrote is its answer, if it says that all is well. */
 static void settle(struct child *c)
 {
     estoc_advice advice;
-    int status = 0;
-    kill(-c->pid, SIGKILL); /* what it has left behind */
-    waitpid(c->pid, &status, 0);
-    bool whole = c->question == NULL || listen_to(c);
-    if (!WIFEXITED(status)) {
-        estoc_advice_fail(&advice, "it was ended by a signal");
-    } else if (WEXITSTATUS(status) != 0) {
-        char reason[40];
-        snprintf(reason, sizeof reason, "its exit status is %d", WEXITSTATUS(status));
-        estoc_advice_fail(&advice, reason);
-    } else if (!whole) {
-        estoc_advice_fail(&advice, "its answer is too long");
-    } else {
-        estoc_advice_parse(estoc_slice_of(c->answer, c->got), &advice);
-    }
+    estoc_program_end(&c->program, &advice);
     if (c->question != NULL) {
         answer(c->question, &advice);
+        c->question = NULL;
     }
-    close_fd(&c->in);
-    close_fd(&c->out);
-    close_fd(&c->end);
-    c->pid = 0;
 }
 
 /* ----------------------------------------------------------------------------------------- the thread */
@@ -328,7 +168,7 @@ static void settle(struct child *c)
 static struct child *free_place(estoc_adviser *a)
 {
     for (size_t i = 0; i < a->most; i++) {
-        if (a->children[i].pid == 0) {
+        if (a->children[i].program.pid == 0) {
             return &a->children[i];
         }
     }
@@ -354,7 +194,7 @@ static int wait_ms(estoc_adviser *a, estoc_ms now)
     estoc_ms until = ESTOC_NEVER;
     for (size_t i = 0; i < a->most; i++) {
         const struct child *c = &a->children[i];
-        until = c->pid != 0 && c->question != NULL && c->until < until ? c->until : until;
+        until = c->program.pid != 0 && c->question != NULL && c->until < until ? c->until : until;
     }
     pthread_mutex_lock(&a->lock);
     until = a->first != NULL && a->first->until < until ? a->first->until : until;
@@ -368,10 +208,10 @@ static nfds_t watch(estoc_adviser *a)
     a->fds[0] = (struct pollfd){.fd = a->wake, .events = POLLIN};
     for (size_t i = 0; i < a->most; i++) {
         const struct child *c = &a->children[i];
-        bool there = c->pid != 0;
-        a->fds[1 + 3 * i] = (struct pollfd){.fd = there ? c->end : -1, .events = POLLIN};
-        a->fds[2 + 3 * i] = (struct pollfd){.fd = there ? c->in : -1, .events = POLLOUT};
-        a->fds[3 + 3 * i] = (struct pollfd){.fd = there ? c->out : -1, .events = POLLIN};
+        bool there = c->program.pid != 0;
+        a->fds[1 + 3 * i] = (struct pollfd){.fd = there ? c->program.end : -1, .events = POLLIN};
+        a->fds[2 + 3 * i] = (struct pollfd){.fd = there ? c->program.in : -1, .events = POLLOUT};
+        a->fds[3 + 3 * i] = (struct pollfd){.fd = there ? c->program.out : -1, .events = POLLIN};
     }
     return (nfds_t)(1 + 3 * a->most);
 }
@@ -379,13 +219,14 @@ static nfds_t watch(estoc_adviser *a)
 static void attend(estoc_adviser *a, size_t i, estoc_ms now)
 {
     struct child *c = &a->children[i];
-    if (c->pid == 0) {
+    if (c->program.pid == 0) {
         return;
     }
-    if (c->question != NULL && c->in >= 0 && a->fds[2 + 3 * i].revents != 0) {
-        feed(c);
+    if (c->question != NULL && c->program.in >= 0 && a->fds[2 + 3 * i].revents != 0) {
+        estoc_program_feed(&c->program);
     }
-    if (c->question != NULL && a->fds[3 + 3 * i].revents != 0 && !listen_to(c)) {
+    if (c->question != NULL && a->fds[3 + 3 * i].revents != 0 &&
+        !estoc_program_listen(&c->program)) {
         give_up(c, "its answer is too long");
     }
     if (a->fds[1 + 3 * i].revents != 0) {
@@ -408,16 +249,17 @@ static void stop_all(estoc_adviser *a)
     struct question *q;
     for (size_t i = 0; i < a->most; i++) {
         struct child *c = &a->children[i];
-        if (c->pid == 0) {
+        if (c->program.pid == 0) {
             continue;
         }
         give_up(c, "the server ends");
-        struct pollfd fd = {.fd = c->end, .events = POLLIN};
+        struct pollfd fd = {.fd = c->program.end, .events = POLLIN};
         if (poll(&fd, 1, REAP_MS) > 0) {
-            waitpid(c->pid, NULL, 0);
+            settle(c);
+        } else { /* a kernel that does not let it go: whoever comes after us waits for it */
+            close(c->program.end);
+            c->program.pid = 0;
         }
-        close_fd(&c->end);
-        c->pid = 0;
     }
     while ((q = take(a, true, 0)) != NULL) {
         fail(q, "the server ends");
@@ -449,7 +291,9 @@ static void *run(void *ctx)
 
 static void free_adviser(estoc_adviser *a)
 {
-    close_fd(&a->wake);
+    if (a->wake >= 0) {
+        close(a->wake);
+    }
     pthread_mutex_destroy(&a->lock);
     free(a->children);
     free(a->fds);
