@@ -11,6 +11,7 @@
 
 #define GATHER_MS 200  /* so that many decisions share a write */
 #define RETRY_MS  2000 /* after a failure */
+#define LOOK_MS   5000 /* for lines of commands that could not bring theirs */
 
 struct estoc_auditor {
     char *store_url, *node;
@@ -56,7 +57,8 @@ static bool drained(estoc_auditor *a)
     return !err;
 }
 
-static void until(estoc_auditor *a, unsigned ms)
+/* @param news  or until there are some */
+static void wait(estoc_auditor *a, unsigned ms, bool news)
 {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
@@ -66,7 +68,7 @@ static void until(estoc_auditor *a, unsigned ms)
         at.tv_sec++;
         at.tv_nsec -= 1000000000;
     }
-    while (!a->stop && pthread_cond_timedwait(&a->wake, &a->lock, &at) == 0) {
+    while (!a->stop && !(news && a->news) && pthread_cond_timedwait(&a->wake, &a->lock, &at) == 0) {
     }
 }
 
@@ -75,10 +77,8 @@ static void *run(void *arg)
     estoc_auditor *a = arg;
     pthread_mutex_lock(&a->lock);
     while (!a->stop) {
-        while (!a->news && !a->stop) {
-            pthread_cond_wait(&a->wake, &a->lock);
-        }
-        until(a, a->failing ? RETRY_MS : GATHER_MS);
+        wait(a, LOOK_MS, true);
+        wait(a, a->failing ? RETRY_MS : GATHER_MS, false);
         a->news = false;
         pthread_mutex_unlock(&a->lock);
         bool good = drained(a);

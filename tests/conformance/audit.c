@@ -324,6 +324,15 @@ static void tampered(void **state)
     broken(f, "copy:3: has the number 4, after 2");
     write_file(path_in(f, "copy"), text, len - 10, "w");
     broken(f, "copy:5: half a line, ");
+    /* nor does what it says reach a terminal as it is */
+    static const char escape[] =
+        "{\"seq\":1,\"time\":\"2026-01-01T00:00:00Z\",\"node\":\"n\",\"op\":\"sen\",\"result\":"
+        "\"issued\",\"subject\":\"CN=\\u001b[2J\",\"prev\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\"}\n";
+    write_file(path_in(f, "copy"), escape, sizeof escape - 1, "w");
+    run(&o, "estocd", "audit", "show", "--file", path_in(f, "copy"), NULL);
+    assert_int_equal(o.code, 0);
+    says(o.out, "CN=.[2J");
     write_file(path_in(f, "copy"), "what is this\n", 13, "w");
     broken(f, "copy:1: not a line of JSON");
     /* the file in parts, and an anchor that was kept elsewhere */

@@ -114,6 +114,28 @@ static void follows(void **state)
     estoc_auditor_close(auditor);
 }
 
+/* Lines of another process, that does not wake this one. */
+static void of_others(void **state)
+{
+    (void)state;
+    estoc_why why = {""};
+    assert_int_equal(opened(&why), 0);
+    estoc_auditor *mine = auditor;
+    decide(1);
+    wanted = 1;
+    assert_true(soon(written));
+    estoc_audit_batch b;
+    estoc_audit_entry e = {.at = 1795600000, .op = "revoke", .result = "revoked"};
+    assert_int_equal(estoc_store_begin(store), 0);
+    estoc_audit_begin(&b, store, "n1");
+    estoc_audit_put(&b, &e);
+    assert_int_equal(estoc_audit_end(&b, 0), 0);
+    assert_int_equal(estoc_store_commit(store), 0);
+    wanted = 2;
+    assert_true(soon(written));
+    estoc_auditor_close(mine);
+}
+
 /* The folder is away for a while: told once, and nothing is lost. */
 static void behind(void **state)
 {
@@ -165,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_LOG(follows),
+        IN_LOG(of_others),
         IN_LOG(behind),
         IN_LOG(not_opened),
     };
