@@ -7,6 +7,14 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+
 static FILE *null;
 
 static int quiet(void **state)
@@ -200,7 +208,9 @@ static void many_rows(void **state)
     getrusage(RUSAGE_SELF, &usage);
     assert_int_equal(estoc_store_each(s, NULL, see, &rows), ESTOC_OK);
     assert_int_equal(rows.n, 50000);
+#ifndef SANITIZED /* there, what was freed stays for a while */
     assert_in_range(rows.kib - usage.ru_maxrss, 0, 8192);
+#endif
     assert_int_equal(count(s), 60000); /* and it goes on */
     estoc_store_close(s);
 }
