@@ -122,6 +122,7 @@ int main(int argc, char **argv)
         {"approve", "let a request have its certificate", estocd_approve},
         {"reject",  "refuse a request its certificate", estocd_reject},
         {"revoke",  "revoke a certificate", estocd_revoke},
+        {"ca",      "the CA's keys: offline root, issuing CA, change of the root", estocd_ca},
         {"profiles", "publish profiles to all nodes; list and show their versions", estocd_profiles},
         {"audit",   "verify and show the log of decisions", estocd_audit},
         {"crl",     "write the list of revoked certificates", estocd_crl},

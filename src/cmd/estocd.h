@@ -38,6 +38,7 @@ int estocd_backup(int argc, char **argv);
 int estocd_restore(int argc, char **argv);
 int estocd_crl(int argc, char **argv);
 int estocd_profiles(int argc, char **argv);
+int estocd_ca(int argc, char **argv);
 
 /* What `init` makes in DIR beside the files that estocd.conf names. */
 #define ESTOCD_CONF       "estocd.conf"

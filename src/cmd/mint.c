@@ -14,29 +14,35 @@
 estoc_err estoc_mint_cert(const estoc_mint *m, estoc_blob *cert)
 {
     uint8_t spki[ESTOC_SPKI_MAX];
-    size_t spki_len;
+    size_t spki_len = 0;
     estoc_cert issuer = {.subject = m->subject, .not_before = INT64_MIN, .not_after = INT64_MAX};
     int64_t now = estoc_unix_s();
     *cert = (estoc_blob){NULL, 0};
     estoc_err err = m->issuer.len > 0 ? estoc_cert_parse(&issuer, m->issuer) : ESTOC_OK;
-    err = err ? err : estoc_key_spki(m->key, (estoc_buf){spki, sizeof spki}, &spki_len);
+    if (!err && m->spki.len == 0) {
+        err = estoc_key_spki(m->key, (estoc_buf){spki, sizeof spki}, &spki_len);
+    }
     if (err) {
         return err;
     }
     estoc_cert_plan plan = {.serial_len = 16,
                             .issuer = issuer.subject,
                             .subject = m->subject,
-                            .spki = estoc_slice_of(spki, spki_len),
+                            .spki = m->spki.len > 0 ? m->spki : estoc_slice_of(spki, spki_len),
                             .not_before = now - BACKDATE_S,
                             .not_after = now + m->life_s,
                             .ca = m->ca,
+                            .path_limited = m->path_limited,
+                            .path_len = m->path_len,
                             .server = m->server,
                             .encrypt = m->encrypt,
                             .san = m->san,
-                            .authority_key_id = issuer.ski};
+                            .authority_key_id = issuer.ski,
+                            .subject_key_id = m->ski};
     plan.not_before = plan.not_before > issuer.not_before ? plan.not_before : issuer.not_before;
     plan.not_after = plan.not_after < issuer.not_after ? plan.not_after : issuer.not_after;
-    size_t room = CERT_EXTRA + m->subject.len + issuer.subject.len + m->san.len;
+    size_t room =
+        CERT_EXTRA + m->subject.len + issuer.subject.len + m->san.len + m->ski.len + issuer.ski.len;
     cert->ptr = malloc(room);
     if (cert->ptr == NULL) {
         return ESTOC_E_MEMORY;

@@ -14,10 +14,13 @@ typedef struct estoc_mint {
     estoc_slice subject; /* Name DER */
     estoc_slice san;     /* GeneralNames DER, or empty */
     const estoc_key *key;
+    estoc_slice spki;            /* in place of `key`, for another's: SubjectPublicKeyInfo DER */
+    estoc_slice ski;             /* what it is called in another certificate, or empty */
     const estoc_key *issuer_key; /* NULL: signed by itself */
     estoc_slice issuer;          /* certificate DER of a CA, or empty */
     int64_t life_s;              /* from now; never beyond the issuer's */
-    bool ca, server, encrypt;    /* as in estoc_cert_plan */
+    bool ca, server, encrypt, path_limited; /* as in estoc_cert_plan */
+    uint8_t path_len;
 } estoc_mint;
 
 /** @return 0 and a certificate, the caller frees; what parsing the issuer and estoc_cert_issue return */

@@ -153,22 +153,39 @@ static estoc_err make_etag(estoc_slice bytes, uint8_t etag[ESTOC_ETAG_LEN])
     return err;
 }
 
+/* Each once: a file for the change of the root may have both roots. @return false: too many */
+static bool add_certs(const estoc_blobs *certs, estoc_slice list[CRTS_MAX], size_t *n)
+{
+    for (size_t i = 0; i < certs->n; i++) {
+        estoc_slice cert = estoc_blob_slice(certs->at[i]);
+        size_t at = 0;
+        while (at < *n && !estoc_slice_eq(list[at], cert)) {
+            at++;
+        }
+        if (at == CRTS_MAX) {
+            return false;
+        }
+        list[at] = cert;
+        *n += at == *n;
+    }
+    return true;
+}
+
 static estoc_err serve_profile(estoc_generation *g, const estoc_profile_conf *conf, estoc_why *why)
 {
     const char *profile = conf->profile.name;
     estoc_served *s = &g->served[g->served_n];
     const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
     estoc_slice list[CRTS_MAX];
-    size_t n = anchors->n + g->rollover.n; /* E2 */
+    size_t n = 0;
     size_t room = 64;
-    if (n > CRTS_MAX) {
+    bool fits = add_certs(anchors, list, &n) && add_certs(&g->rollover, list, &n); /* E2 */
+    if (!fits) {
         estoc_why_set(why, "%s: more than %d certificates, rollover included", g->conf.ca_chain,
                       CRTS_MAX);
         return ESTOC_E_LIMIT;
     }
     for (size_t i = 0; i < n; i++) {
-        list[i] =
-            estoc_blob_slice(i < anchors->n ? anchors->at[i] : g->rollover.at[i - anchors->n]);
         room += list[i].len;
     }
     s->profile = profile;

@@ -112,6 +112,8 @@ typedef struct estoc_cert_plan {
     estoc_slice spki;    /* copied as it is */
     int64_t not_before, not_after;
     bool ca;
+    bool path_limited;      /* a CA's: at most `path_len` CAs below it, not counting the last one */
+    uint8_t path_len;       /* below 128 */
     bool server;            /* EKU serverAuth and id-kp-cmcRA; else clientAuth (unless ca) */
     estoc_slice purposes;   /* of an end entity: OIDs in DER, in place of that */
     uint8_t usage;          /* of an end entity: ESTOC_USAGE bits, in place of the usual; or 0 */
@@ -120,6 +122,7 @@ typedef struct estoc_cert_plan {
                      RSA key by key encipherment */
     estoc_slice san; /* GeneralNames DER, or empty */
     estoc_slice authority_key_id; /* issuer's SKI bytes; empty for a root: its own */
+    estoc_slice subject_key_id;   /* what the key is called already; or empty */
     estoc_slice crl_url;          /* where the issuer's list is; or empty */
 } estoc_cert_plan;
 /** Build the TBSCertificate. Serials: estoc_serial_random.

@@ -83,13 +83,16 @@ static void put_key_ids(estoc_writer *w, estoc_slice issuers, estoc_slice own)
     ext_close(w, e);
 }
 
-/* No path length: a root certifies the one that comes after it (E2). */
-static void put_basic(estoc_writer *w, bool ca)
+/* No path length unless it is asked for: a root certifies the one that comes after it (E2). */
+static void put_basic(estoc_writer *w, const estoc_cert_plan *p)
 {
-    struct ext e = ext_open(w, BYTES(ce_basic), ca);
+    struct ext e = ext_open(w, BYTES(ce_basic), p->ca);
     size_t mark = estoc_der_open(w, ESTOC_DER_SEQUENCE);
-    if (ca) {
+    if (p->ca) {
         estoc_der_put_bool(w, true);
+    }
+    if (p->ca && p->path_limited) {
+        estoc_der_put_u32(w, p->path_len);
     }
     estoc_der_close(w, mark);
     ext_close(w, e);
@@ -160,7 +163,7 @@ static void put_extensions(estoc_writer *w, const estoc_cert_plan *p, estoc_slic
     size_t tag = estoc_der_open(w, ESTOC_DER_CONTEXT_CONSTRUCTED(3));
     size_t list = estoc_der_open(w, ESTOC_DER_SEQUENCE);
     put_key_ids(w, p->authority_key_id.len > 0 ? p->authority_key_id : own_id, own_id);
-    put_basic(w, p->ca);
+    put_basic(w, p);
     put_usage(w, p);
     if (!p->ca) {
         put_ext_usage(w, p);
@@ -210,7 +213,8 @@ estoc_err estoc_cert_tbs(const estoc_cert_plan *p, estoc_sig_kind sig, estoc_buf
         return err;
     }
     estoc_writer w = estoc_writer_of(out);
-    put_tbs(&w, p, sig, estoc_slice_of(digest, KEY_ID_LEN));
+    put_tbs(&w, p, sig,
+            p->subject_key_id.len > 0 ? p->subject_key_id : estoc_slice_of(digest, KEY_ID_LEN));
     return estoc_writer_end(&w, len);
 }
 
