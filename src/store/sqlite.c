@@ -253,10 +253,9 @@ static bool create_private(const char *path)
 }
 
 /* Half a MiB of pages, full after some hundred certificates: from then on memory does not grow with
- * the store (bench/soak). The system keeps the file in its own cache anyway. The log
- * goes into the file after 16 MiB: a page that was written often meanwhile goes there once. */
+ * the store (bench/soak). The system keeps the file in its own cache anyway. */
 static const char modes[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                            "PRAGMA cache_size = -512; PRAGMA wal_autocheckpoint = 4000";
+                            "PRAGMA cache_size = -512";
 
 /* Of several that open a new store at once only one may change its journal, and SQLite sends the
  * others away without a wait. */
