@@ -266,6 +266,22 @@ def hold(server, loads):
     return len(rows)
 
 
+def stop(server, loads):
+    """SIGTERM; then all of `hold`, and the audit log is whole, and has each certificate just once.
+    @return how many certificates there are"""
+    server.stop()
+    n = hold(server, loads)
+    run(program("estocd"), "audit", "verify", "--dir", server.dir)
+    lines = run(program("estocd"), "audit", "show", "--dir", server.dir, "--json").stdout
+    told = [line["serial"] for line in map(json.loads, lines.splitlines())
+            if line["result"] == "issued"]
+    check(len(told) == len(set(told)), "a certificate is in the audit log twice")
+    held = {r["serial"] for r in server.issued()}
+    check(set(told) == held, f"{len(held - set(told))} certificates are not in the audit log, and "
+                             f"{len(set(told) - held)} only there")
+    return n
+
+
 class Context:
     """One test's folder, randomness and length."""
 

@@ -2,7 +2,7 @@
 import signal
 import time
 
-from common import AT_A_TIME, check, hold
+from common import AT_A_TIME, hold, stop
 from trouble import Device, Lazy
 
 FAILED_S = 60  # until the clients' time has come again: Max-Age is at most that
@@ -30,8 +30,7 @@ def away(ctx, go, come):
         device.holds()
         load.all_done()
         hold(server, loads)
-    server.stop()
-    return f"{ctx.rounds} times, {hold(server, loads)} certificates"
+    return f"{ctx.rounds} times, {stop(server, loads)} certificates"
 
 
 def stopped(ctx):
@@ -57,9 +56,7 @@ def disconnected(ctx):
         ctx.sleep(1.0)
         ctx.kind.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
     load.all_done()
-    n = hold(server, [load])
-    server.stop()
-    return f"{n} certificates"
+    return f"{stop(server, [load])} certificates"
 
 
 TESTS = [

@@ -1,5 +1,5 @@
 """kill -9, at any moment. HC 279, X9."""
-from common import AT_A_TIME, check, hold
+from common import AT_A_TIME, check, hold, stop
 from pages import Disk
 
 OPENS_S = 2  # HC 279: without repair
@@ -21,9 +21,7 @@ def random_moments(ctx):
     loads[-1].stop()
     last = ctx.load(server, 200)
     last.all_done()
-    n = hold(server, loads + [last])
-    server.stop()
-    check(hold(server, loads + [last]) == n, "stopping has changed the store")
+    n = stop(server, loads + [last])
     received = sum(len(load.received()) for load in loads)
     return (f"{ctx.rounds} kills, {n} certificates, {received} received, "
             f"slowest start {slowest * 1000:.0f} ms")
@@ -77,8 +75,7 @@ def each_step(ctx):
         server.start()
         hold(server, loads)
     check(kills > 0, "nothing was killed")
-    server.stop()
-    return f"{kills} of {steps} steps, {hold(server, loads)} certificates"
+    return f"{kills} of {steps} steps, {stop(server, loads)} certificates"
 
 
 TESTS = [

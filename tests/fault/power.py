@@ -2,7 +2,7 @@
 import os
 import shutil
 
-from common import AT_A_TIME, check, hold, listed
+from common import AT_A_TIME, check, hold, listed, stop
 from pages import Disk
 
 OPENS_S = 2
@@ -37,8 +37,7 @@ def power_cut(ctx):
     loads[-1].stop()
     last = ctx.load(server, 100)
     last.all_done()
-    n = hold(server, loads + [last])
-    server.stop()
+    n = stop(server, loads + [last])
     received = sum(len(load.received()) for load in loads)
     return (f"{ctx.rounds} cuts and kills, {n} certificates, {received} received, "
             f"slowest start {slowest * 1000:.0f} ms, {missed} pages written but not noted")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from common import AT_A_TIME, Skipped, check, hold, run, program
+from common import AT_A_TIME, Skipped, check, hold, program, run, stop
 from pages import Disk
 
 LATER, SERVER = 75, 5  # exit codes of estoc: 5.03, 5.00
@@ -128,8 +128,7 @@ def sync_fails_under_load(ctx):
         disk.cut(ctx.rng, ctx.rng.choice(("none", "some")))
         server.start()
         hold(server, loads)
-    server.stop()
-    return f"{control['syncs_failed']} syncs failed, {hold(server, loads)} certificates"
+    return f"{control['syncs_failed']} syncs failed, {stop(server, loads)} certificates"
 
 
 def read_only(ctx):
@@ -150,8 +149,7 @@ def read_only(ctx):
     device.holds()
     load.all_done()
     check(control["writes_failed"] > 0, "nothing was refused")
-    hold(server, [load])
-    server.stop()
+    stop(server, [load])
 
 
 def gone(ctx):
@@ -173,8 +171,7 @@ def gone(ctx):
     device.succeeds()
     device.holds()
     load.all_done()
-    hold(server, [load])
-    server.stop()
+    stop(server, [load])
 
 
 def deleted(ctx):
@@ -214,8 +211,7 @@ def locked(ctx):
     device.succeeds()
     device.holds()
     load.all_done()
-    hold(server, [load])
-    server.stop()
+    stop(server, [load])
 
 
 def second(ctx):
@@ -259,7 +255,7 @@ def fill(path):
 
 def full_disk(ctx):
     disk = os.path.join(ctx.folder, "disk")
-    mount_tmpfs(ctx, disk, "8m")
+    mount_tmpfs(ctx, disk, "64m")  # of which the log of SQLite takes 16
     server = ctx.server(under=disk)
     server.start()
     load = ctx.load(server, 400)
@@ -281,8 +277,7 @@ def full_disk(ctx):
     device.succeeds()
     device.holds()
     load.all_done()
-    hold(server, [load])
-    server.stop()
+    stop(server, [load])
 
 
 TESTS = [
