@@ -33,11 +33,11 @@ static int publish(const char *dir, bool json)
 {
     static estocd_books books;
     uint8_t digest[32];
-    estoc_audit_entry entry = {.op = PROFILES, .result = "published"};
     if (!estocd_books_open(PUBLISH, dir, &books)) {
         return 1;
     }
     const char *text = books.conf.policy;
+    estoc_audit_entry entry = {.op = PROFILES, .result = "published"};
     estoc_err err = estoc_sha256(estoc_slice_str(text), digest);
     err =
         err ? err

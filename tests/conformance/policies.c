@@ -209,6 +209,11 @@ static void the_commands(void **state)
     assert_int_equal(o.code, 0);
     assert_non_null(strstr(o.out, "\"version\":\t1"));
     publish(f); /* again */
+    run(&o, "estocd", "audit", "show", "--json", "--dir", f->srv, NULL);
+    assert_int_equal(o.code, 0);
+    const char *line = strstr(o.out, "\"op\":\"profiles\",\"result\":\"published\"");
+    assert_non_null(line);
+    assert_non_null(strstr(line, "\"policy\":1"));
     expect_shown(f, "published", "[profile]\n");
     run(&o, "estocd", "profiles", "list", "--json", "--dir", f->srv, NULL);
     assert_int_equal(o.code, 0);
