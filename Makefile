@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test test-postgres test-token bench bench-store bench-egress fault soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test test-postgres test-token bench bench-store bench-million bench-egress fault soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -33,6 +33,9 @@ bench: deps ## enrollments per second, as a ratio to bare cryptography
 
 bench-store: deps ## what waiting for the disk costs, as a ratio to a store in memory
 	@bench/store
+
+bench-million: deps ## what grows up to 1,000,000 certificates: the table of docs/scale.md (2 min)
+	@bench/million
 
 bench-egress: deps ## what leaves a server with a budget of 100 kbit/s
 	@bench/egress

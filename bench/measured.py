@@ -17,11 +17,11 @@ def fail(text):
     sys.exit(1)
 
 
-def build():
+def build(more=()):
     """The programs as they are shipped; messages only when it fails."""
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
         quiet(["meson", "setup", BUILD, ROOT, "--buildtype=release"])
-    quiet(["ninja", "-C", BUILD, "estocd", "estoc", "bench/bench-crypto"])
+    quiet(["ninja", "-C", BUILD, "estocd", "estoc", "bench/bench-crypto", *more])
 
 
 def quiet(command):
@@ -38,8 +38,10 @@ def program(name):
 class Server:
     """An estocd in a directory of its own, and a device that it knows."""
 
-    def __init__(self, settings=None, ca=None, under=None):
-        """`settings` are of [server], `ca` of [ca]; `under` is where its directory is made."""
+    def __init__(self, settings=None, ca=None, under=None, keep=False):
+        """`settings` are of [server], `ca` of [ca]; `under` is where its directory is made, which
+        stays if `keep`."""
+        self.keep = keep
         self.dir = tempfile.mkdtemp(prefix="estoc-bench-", dir=under)
         self.srv = os.path.join(self.dir, "srv")
         self.device = os.path.join(self.dir, "device")
@@ -77,9 +79,13 @@ class Server:
             self.process.kill()
             code = self.process.wait()
         self.log = open(self.log_path).read()[-4000:]
-        shutil.rmtree(self.dir)
+        if not self.keep:
+            self.remove()
         if code != 0:
             fail(f"estocd ended with {code}; its log ends with:\n{self.log}")
+
+    def remove(self):
+        shutil.rmtree(self.dir)
 
     def cpu_s(self):
         """User and system time of all threads."""
