@@ -276,7 +276,7 @@ static int take_into_use(const struct import *in)
         list[i] = estoc_blob_slice(in->then.chain.at[i]);
     }
     /* in this order: whatever is cut off, what is there goes on, and this can be run again */
-    int code = estoc_add_cert(IMPORT, conf.client_anchors, list[0]);
+    int code = estoc_add_cert(IMPORT, conf.client_anchors, in->then.cert.der);
     code = code ? code : renew_server(in, list, n);
     return code ? code : estoc_ca_switch(IMPORT, &conf, in->next_fits ? in->next : NULL, list, n);
 }
