@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -106,6 +107,29 @@ static void jumps_of_an_hour(void **state)
     p = connect_as(f, "dev");
     expect_alive(p);
     peer_free(p);
+}
+
+/* By a day and back, again and again, while devices enroll. */
+static void jumps_of_a_day(void **state)
+{
+    fixture *f = *state;
+    start_watched(f);
+    pid_t load = run_start("estoc", "bench", f->uri, "--count", "200", "--concurrency", "32",
+                           "--cert", path_in(f, "dev.crt"), "--key", path_in(f, "dev.key"), "--ta",
+                           path_in(f, "dev.ta"), NULL);
+    bool ended = false;
+    int code = -1;
+    for (unsigned i = 0; !ended && i < 600; i++) {
+        int status;
+        shift_clock(f, i % 2 == 0 ? "86400" : "0");
+        usleep(100000);
+        ended = waitpid(load, &status, WNOHANG) == load;
+        code = ended && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+    assert_true(ended);
+    assert_int_equal(code, 0);
+    assert_int_equal(issued(f), 200);
+    shift_clock(f, "0");
 }
 
 static void far_off(void **state)
@@ -239,6 +263,8 @@ int main(void)
         NAMED_ALONE("X9 HC 314 the certificate is synced before the datagram with it leaves",
                     synced_before_sent),
         NAMED_ALONE("C1 D10 HC 322 the clock of the day jumps by an hour", jumps_of_an_hour),
+        NAMED_ALONE("X9 HC 322 the clock jumps by a day and back under 32 enrollments",
+                    jumps_of_a_day),
         NAMED_ALONE("C4 HC 196 a clock a day or 21 years off: nothing is issued", far_off),
         NAMED_ALONE("C4 HC 197 the CA has expired: /sen is 5.03, /crts is served", ca_expired),
         NAMED_ALONE("C4 a failure of the server's own is 5.00, and nothing is issued",
