@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,6 +131,42 @@ static void jumps_of_a_day(void **state)
     assert_int_equal(code, 0);
     assert_int_equal(issued(f), 200);
     shift_clock(f, "0");
+}
+
+/* No file can be opened any more: what is open goes on, what is answered is recorded, and a reload that
+ * needs files changes nothing. */
+static void no_files(void **state)
+{
+    fixture *f = *state;
+    struct rlimit old;
+    unsigned given = 0;
+    static char log[65536];
+    fixture_start(f);
+    assert_int_equal(prlimit(f->pid, RLIMIT_NOFILE, NULL, &old), 0);
+    const struct rlimit none = {3, old.rlim_max};
+    assert_int_equal(prlimit(f->pid, RLIMIT_NOFILE, &none, NULL), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        reply r;
+        peer *p = connect_as(f, "dev");
+        enroll_over(p, &r);
+        assert_true(r.m.code == CODE(2, 4) || r.m.code == CODE(5, 3));
+        given += r.m.code == CODE(2, 4);
+        peer_free(p);
+    }
+    assert_int_equal(kill(f->pid, SIGHUP), 0);
+    for (unsigned i = 0; i < 200 && strstr(log, "event=reload") == NULL; i++) {
+        usleep(50000);
+        read_file(path_in(f, "estocd.log"), log, sizeof log);
+    }
+    assert_non_null(strstr(log, "refused, nothing changed"));
+    assert_int_equal(prlimit(f->pid, RLIMIT_NOFILE, &old, NULL), 0);
+    assert_int_equal(issued(f), given);
+    reply r;
+    peer *p = connect_as(f, "dev");
+    enroll_over(p, &r);
+    assert_int_equal(r.m.code, CODE(2, 4));
+    assert_int_equal(issued(f), given + 1);
+    peer_free(p);
 }
 
 static void far_off(void **state)
@@ -263,6 +300,7 @@ int main(void)
         NAMED_ALONE("X9 HC 314 the certificate is synced before the datagram with it leaves",
                     synced_before_sent),
         NAMED_ALONE("C1 D10 HC 322 the clock of the day jumps by an hour", jumps_of_an_hour),
+        NAMED_ALONE("X9 HC 277 no file can be opened any more", no_files),
         NAMED_ALONE("X9 HC 322 the clock jumps by a day and back under 32 enrollments",
                     jumps_of_a_day),
         NAMED_ALONE("C4 HC 196 a clock a day or 21 years off: nothing is issued", far_off),
