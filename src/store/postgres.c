@@ -434,8 +434,12 @@ static PGconn *connect_to(const char *url)
     return PQconnectdbParams(names, values, 1);
 }
 
-/* A commit that is answered is on the disk; whoever waits for another's row does not wait for ever. */
+/* A commit that is answered is on the disk; whoever waits for another's row does not wait for ever, and
+ * a node that vanishes or stands still in a transaction does not keep a row from the others. */
 static const char durable[] = "SET client_min_messages = warning; SET lock_timeout = '5s'; "
+                              "SET idle_in_transaction_session_timeout = '30s'; "
+                              "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; "
+                              "SET tcp_keepalives_count = 3; "
                               "SELECT set_config('synchronous_commit', 'on', false)"
                               " WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 

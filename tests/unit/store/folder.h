@@ -37,6 +37,7 @@ static inline const char *database(void)
 static inline int tell_database(const char *text)
 {
     PGconn *conn = PQconnectdb(database());
+    PQclear(PQexec(conn, "SET lock_timeout = '20s'")); /* of a test that failed in a transaction */
     PGresult *res = PQexec(conn, text);
     ExecStatusType status = PQresultStatus(res);
     bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
