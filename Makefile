@@ -41,7 +41,7 @@ bench-egress: deps ## what leaves a server with a budget of 100 kbit/s
 	@bench/egress
 
 fault: all ## kill -9, power cuts, full disks, stopped databases: what the store keeps (30 min)
-	@ninja -C $(BUILD) tests/fault/fault-disk.so
+	@ninja -C $(BUILD)
 	@FAULT_BUILD=$(BUILD) tests/fault/run
 
 soak: deps ## 10,000 enrollments, and the server's memory

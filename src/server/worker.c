@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "udp.h"
@@ -366,6 +367,14 @@ static int timeout_of(const estoc_worker *w)
     return wait < 3600000u ? (int)wait : 3600000;
 }
 
+/* The kernel has no memory, or the limit of descriptors was lowered: it may pass. */
+static void poll_failed(void)
+{
+    const struct timespec pause = {1, 0};
+    estoc_log(ESTOC_LOG_ERROR, "worker", "result", "poll failed", "why", strerror(errno), NULL);
+    nanosleep(&pause, NULL);
+}
+
 static void *run(void *ctx)
 {
     estoc_worker *w = ctx;
@@ -379,9 +388,7 @@ static void *run(void *ctx)
     while (!stopped(w)) {
         int n = poll(fds, (nfds_t)(w->sockets_n + 1 + plain_n), timeout_of(w));
         if (n < 0 && errno != EINTR) {
-            estoc_log(ESTOC_LOG_ERROR, "worker", "result", "poll failed", "why", strerror(errno),
-                      NULL);
-            break;
+            poll_failed();
         }
         for (size_t i = 0; n > 0 && i < w->sockets_n; i++) {
             if (fds[i].revents != 0) {

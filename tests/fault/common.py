@@ -65,29 +65,32 @@ def until(condition, seconds, text):
 
 
 class Control:
-    """The struct of disk.c."""
-    FIELDS = ("kill_in", "sync_fail_in", "write_errno", "sync_ms", "operations", "syncs_failed",
-              "writes_failed")
+    """The struct `control` of disk.c, or of memory.c."""
+    DISK = ("kill_in", "sync_fail_in", "write_errno", "sync_ms", "operations", "syncs_failed",
+            "writes_failed")
+    MEMORY = ("fail_in", "allocations", "failed")
 
-    def __init__(self, path):
+    def __init__(self, path, fields):
         self.path = path
-        size = 4 * len(self.FIELDS)
+        self.fields = fields
+        size = 4 * len(fields)
         with open(path, "wb") as f:
             f.write(bytes(size))
         with open(path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), size)
 
     def __getitem__(self, field):
-        return struct.unpack_from("<I", self.map, 4 * self.FIELDS.index(field))[0]
+        return struct.unpack_from("<I", self.map, 4 * self.fields.index(field))[0]
 
     def __setitem__(self, field, value):
-        struct.pack_into("<I", self.map, 4 * self.FIELDS.index(field), value)
+        struct.pack_into("<I", self.map, 4 * self.fields.index(field), value)
 
 
 class Server:
     """An estocd. Its store is `store`, a URL, or else a file in its folder."""
 
-    def __init__(self, folder, notes=None, store=None, settings=None, ca=None, profile=None):
+    def __init__(self, folder, notes=None, store=None, settings=None, ca=None, profile=None,
+                 env=None):
         self.folder = folder
         self.notes = notes or folder  # of those who look at it from outside
         self.store = store
@@ -98,15 +101,15 @@ class Server:
         self.port = free_port()
         self.uri = f"coaps://127.0.0.1:{self.port}"
         self.clients = []  # what brings a client to where it runs
-        self.env = {}
+        self.env = env or {}
         run(program("estocd"), "init", "--dir", self.dir, "--name", "Fault CA", "--host",
-            "127.0.0.1")
+            "127.0.0.1", env={**os.environ, **self.env})
         # one device stands for a fleet here
         self.configure("server", {"identity-rate": 0, "address-rate": 0, **(settings or {})})
         self.configure("ca", {**(ca or {}), **({"store": store} if store else {})})
         self.configure("profile", profile or {})
         run(program("estocd"), "device", "--dir", self.dir, "--subject", "CN=fault", "--out",
-            self.device)
+            self.device, env={**os.environ, **self.env})
 
     def configure(self, section, values):
         with open(os.path.join(self.dir, "estocd.conf"), "a") as conf:
@@ -123,13 +126,15 @@ class Server:
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 env={**os.environ, **self.env}, **more)
 
+    def ready(self):
+        can_read, _, _ = select.select([self.process.stdout], [], [], READY_S)
+        return bool(can_read) and self.process.stdout.readline().startswith(b"ready ")
+
     def start(self):
         """@return the seconds until it was ready"""
         begun = time.monotonic()
         self.launch()
-        can_read, _, _ = select.select([self.process.stdout], [], [], READY_S)
-        line = self.process.stdout.readline().decode() if can_read else ""
-        check(line.startswith("ready "), f"the server did not start: {self.log_tail()}")
+        check(self.ready(), f"the server did not start: {self.log_tail()}")
         return time.monotonic() - begun
 
     def kill(self):
@@ -311,7 +316,7 @@ class Context:
 
     def fault_disk(self, server):
         """disk.c in a server that is not started yet. @return what it is told"""
-        control = Control(os.path.join(server.folder, "control"))
+        control = Control(os.path.join(server.folder, "control"), Control.DISK)
         # the log in memory: nothing else than the server's own syncs shall wait for the disk
         memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.fault_log = tempfile.mktemp(prefix="estoc-fault-", dir=memory)
@@ -319,6 +324,12 @@ class Context:
         self.stack.callback(lambda: os.path.exists(log) and os.unlink(log))
         server.preload("fault-disk", FAULT_DIR=server.dir, FAULT_LOG=self.fault_log,
                        FAULT_CONTROL=control.path)
+        return control
+
+    def fault_memory(self, server):
+        """memory.c in a server that is not started yet. @return what it is told"""
+        control = Control(os.path.join(server.folder, "control"), Control.MEMORY)
+        server.preload("fault-memory", FAULT_CONTROL=control.path)
         return control
 
     def replay(self, disk, watch=None):
