@@ -96,7 +96,9 @@ static bool set_up(estoc_dtls *d)
     BIO_set_data(bio, d);
     BIO_set_init(bio, 1);
     SSL_set_bio(d->ssl, bio, bio);
-    SSL_set_app_data(d->ssl, d);
+    if (SSL_set_app_data(d->ssl, d) != 1) { /* HC 277 */
+        return false;
+    }
     set_clock(d->ssl);
     if (d->context->server) {
         SSL_set_accept_state(d->ssl);

@@ -140,7 +140,9 @@ estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, const estoc_dtls_crede
     if (err) {
         return err;
     }
-    SSL_CTX_set_app_data(c->ssl, c);
+    if (SSL_CTX_set_app_data(c->ssl, c) != 1) {
+        return ESTOC_E_MEMORY;
+    }
     SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_timeout(c->ssl, (long)c->resume_s);
     SSL_CTX_sess_set_new_cb(c->ssl, keep);
