@@ -79,6 +79,6 @@ def none_left(ctx):
 
 TESTS = [
     ("HC 277 an allocation fails in an enrollment", allocations, (400, 8), ("sqlite",)),
-    ("HC 277 few file descriptors from the start", descriptors, 1, ("sqlite",)),
-    ("HC 277 no file descriptor is left", none_left, 1, ("sqlite",)),
+    ("HC 277 few file descriptors from the start", descriptors, (1, 0), ("sqlite",)),
+    ("HC 277 no file descriptor is left", none_left, (1, 0), ("sqlite",)),
 ]
