@@ -50,6 +50,7 @@ typedef enum estoc_err {
     ESTOC_E_PEER        = 0x0503, /**< the peer answered 5.xx: its own failure */
     ESTOC_E_FORBIDDEN   = 0x0504, /**< policy does not let this identity have this */
     ESTOC_E_NOT_FOUND   = 0x0505, /**< no such resource, profile or record */
+    ESTOC_E_UPSTREAM    = 0x0506, /**< the server behind this one refused or failed */
     /* 0x06xx crypto */
     ESTOC_E_SIGNATURE   = 0x0601, /**< a signature does not verify */
     ESTOC_E_UNTRUSTED   = 0x0602, /**< a chain does not lead to a trust anchor, or is not valid */

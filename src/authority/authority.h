@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who answers an enrollment: one interface, several kinds (ca/ here, registrar/ later). An authority
+ * Who answers an enrollment: one interface, several kinds: ca/, and registrar/ in front of others. An authority
  * runs its own thread; enroll() returns at once and the verdict comes through a callback.
  */
 #ifndef ESTOC_AUTHORITY_H
@@ -16,7 +16,8 @@ typedef struct estoc_authority estoc_authority;
 typedef struct estoc_verdict {
     estoc_err err;    /* 0: issued */
     const char *text; /* for an error: at most 64 bytes for the client, nothing internal */
-    uint32_t retry_s; /* with ESTOC_E_LATER, _BUSY, _QUOTA or _STORE: Max-Age */
+    uint8_t code;     /* and the CoAP code it arrives as; 0: that of the error */
+    uint32_t retry_s; /* with 5.03 and 4.29: Max-Age */
     estoc_slice cert; /* issued: DER */
     estoc_slice key;  /* /skg and /skc: the private key, to be wiped wherever it goes (E5) */
     uint16_t key_format;
@@ -43,6 +44,9 @@ typedef struct estoc_authority_ops {
     const estoc_blobs *(*anchors)(estoc_authority *a, const char *profile);
     /** CsrAttrs, DER; empty if none are configured. Lives as long as the authority. */
     estoc_slice (*attributes)(estoc_authority *a, const char *profile);
+    /** Whether the anchors (ESTOC_OP_CRTS) or attributes (ESTOC_OP_ATT) of a profile are not known yet.
+     *  @param[out] v  the error to answer then                                                     */
+    bool (*lacks)(estoc_authority *a, const char *profile, estoc_op op, estoc_verdict *v);
     /** Whether this client's certificate, which leads to an anchor, is revoked: in the handshake, and
      *  at each request, for an association may have begun before (D8). Knows it within a second, and never
      *  waits for the store. Any thread.                                                            */

@@ -63,11 +63,16 @@ static estoc_err encode(const estoc_verdict *v, const estoc_route *route, estoc_
 #define RETRY_S 5u /* Max-Age where the authority names none */
 
 /* C4: only 5.03 and 4.29 say when to come again. */
-void estoc_refuse_for(estoc_answer *a, estoc_err err, const char *text, uint32_t retry_s)
+void estoc_refuse_later(estoc_answer *a, uint8_t code, const char *text, uint32_t retry_s)
 {
-    estoc_refuse(a, estoc_err_coap_code(err), text);
+    estoc_refuse(a, code, text);
     a->has_max_age = a->code == ESTOC_COAP_UNAVAILABLE || a->code == ESTOC_COAP_TOO_MANY_REQUESTS;
     a->max_age_s = retry_s > 0 ? retry_s : RETRY_S;
+}
+
+void estoc_refuse_for(estoc_answer *a, estoc_err err, const char *text, uint32_t retry_s)
+{
+    estoc_refuse_later(a, estoc_err_coap_code(err), text, retry_s);
 }
 
 void estoc_verdict_answer(const estoc_verdict *v, estoc_late *late)
@@ -80,6 +85,7 @@ void estoc_verdict_answer(const estoc_verdict *v, estoc_late *late)
         }
     } else {
         snprintf(late->text, sizeof late->text, "%s", v->text != NULL ? v->text : "");
-        estoc_refuse_for(a, v->err, late->text, v->retry_s);
+        uint8_t code = v->code != 0 ? v->code : estoc_err_coap_code(v->err);
+        estoc_refuse_later(a, code, late->text, v->retry_s);
     }
 }

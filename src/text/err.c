@@ -35,6 +35,7 @@ static const struct {
     {ESTOC_E_PEER,        ESTOC_COAP_BAD_GATEWAY,      "the server failed"},
     {ESTOC_E_FORBIDDEN,   ESTOC_COAP_FORBIDDEN,        "not allowed for this identity"},
     {ESTOC_E_NOT_FOUND,   ESTOC_COAP_NOT_FOUND,        "not found"},
+    {ESTOC_E_UPSTREAM,    ESTOC_COAP_BAD_GATEWAY,      "the server behind this one failed"},
     {ESTOC_E_SIGNATURE,   ESTOC_COAP_BAD_REQUEST,      "a signature does not verify"},
     {ESTOC_E_UNTRUSTED,   ESTOC_COAP_UNAUTHORIZED,     "the certificate is not trusted"},
     {ESTOC_E_KEY,         ESTOC_COAP_BAD_REQUEST,      "the key is not acceptable or does not match"},

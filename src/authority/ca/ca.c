@@ -179,6 +179,16 @@ static estoc_slice attributes(estoc_authority *a, const char *profile)
     return p != NULL ? p->attributes : estoc_slice_of(NULL, 0);
 }
 
+/* They are configured, or there are none. */
+static bool lacks(estoc_authority *a, const char *profile, estoc_op op, estoc_verdict *v)
+{
+    (void)a;
+    (void)profile;
+    (void)op;
+    (void)v;
+    return false;
+}
+
 static bool revoked(estoc_authority *a, estoc_slice client_cert)
 {
     return estoc_revoked_has(((struct ca *)a)->revoked, client_cert);
@@ -292,6 +302,7 @@ static const estoc_authority_ops ops = {
     .makes_keys = makes_keys,
     .anchors = anchors,
     .attributes = attributes,
+    .lacks = lacks,
     .revoked = revoked,
     .enroll = enroll,
     .hurry = hurry,
