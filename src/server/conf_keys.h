@@ -36,13 +36,23 @@ struct estoc_conf_key {
     uint64_t min, max;
 };
 
-/* What takes the rules of a profile (conf_profile.c). */
+/* What takes values: each one that stands in the table of keys. */
 typedef void estoc_conf_take(estoc_conf_reading *r, const estoc_conf_key *k, void *field,
                              const char *value);
+/* numbers, files, addresses, words (conf_take.c) */
+estoc_conf_take estoc_conf_take_number, estoc_conf_take_time, estoc_conf_take_bits;
+estoc_conf_take estoc_conf_take_path, estoc_conf_take_no_path, estoc_conf_take_key;
+estoc_conf_take estoc_conf_take_passphrase, estoc_conf_take_store, estoc_conf_take_url;
+estoc_conf_take estoc_conf_take_listen, estoc_conf_take_discovery, estoc_conf_take_one_address;
+estoc_conf_take estoc_conf_take_node, estoc_conf_take_root, estoc_conf_take_level;
+estoc_conf_take estoc_conf_take_unrecognised, estoc_conf_take_profiles, estoc_conf_take_yes;
+estoc_conf_take estoc_conf_take_names, estoc_conf_take_pop, estoc_conf_take_approval;
+/* the rules of a profile (conf_profile.c) */
 estoc_conf_take estoc_conf_take_keys, estoc_conf_take_eku, estoc_conf_take_usage;
 estoc_conf_take estoc_conf_take_policies, estoc_conf_take_extensions;
 estoc_conf_take estoc_conf_take_patterns, estoc_conf_take_subject, estoc_conf_take_san;
 estoc_conf_take estoc_conf_take_command, estoc_conf_take_window;
+estoc_conf_take estoc_conf_take_attributes, estoc_conf_take_template;
 
 #define ESTOC_CONF_KEYS_MAX 96
 /** @return NULL past the last one */

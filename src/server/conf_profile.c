@@ -355,3 +355,69 @@ void estoc_conf_take_extensions(estoc_conf_reading *r, const estoc_conf_key *k, 
     }
     end_more(r, k, to, &w);
 }
+
+/* ---- CSR attributes ---- */
+
+/* What /att serves: the list, and the template behind it. RFC 9908 section 4 lets both stand there. */
+static void join_attributes(estoc_conf_reading *r, estoc_profile_conf *conf)
+{
+    estoc_reader list;
+    size_t len = 0;
+    estoc_writer w = estoc_writer_of((estoc_buf){conf->attributes, sizeof conf->attributes});
+    if (conf->list_len + conf->request_len > 0) {
+        size_t mark = estoc_der_open(&w, ESTOC_DER_SEQUENCE);
+        if (!estoc_der_begin(estoc_slice_of(conf->list, conf->list_len), &list)) {
+            estoc_der_put_raw(&w, list.rest);
+        }
+        estoc_der_put_raw(&w, estoc_slice_of(conf->request, conf->request_len));
+        estoc_der_close(&w, mark);
+    }
+    if (estoc_writer_end(&w, &len)) {
+        estoc_conf_fault(r, "attributes and template: more than there is room for");
+    }
+    conf->profile.attributes = estoc_slice_of(conf->attributes, len);
+}
+
+static void wrong_part(estoc_conf_reading *r, const estoc_conf_key *k, const char *what,
+                       estoc_err err, const char *must)
+{
+    estoc_conf_fault(r, "%s: \"%s\" %s", k->name, what,
+                     err == ESTOC_E_STATE       ? "is given twice"
+                     : err == ESTOC_E_MALFORMED ? must
+                                                : "is more than there is room for");
+}
+
+void estoc_conf_take_attributes(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                                const char *value)
+{
+    estoc_profile_conf *conf = to;
+    const char *what = "";
+    estoc_buf room = {conf->list, sizeof conf->list};
+    estoc_err err = ESTOC_OK;
+    conf->list_len = 0;
+    if (value[0] != '\0') {
+        err = estoc_conf_attributes(value, room, &conf->list_len, &what);
+    }
+    if (err) {
+        wrong_part(r, k, what, err, "is neither a name known here nor an OID such as 1.2.3");
+    }
+    join_attributes(r, conf);
+}
+
+void estoc_conf_take_template(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                              const char *value)
+{
+    estoc_profile_conf *conf = to;
+    const char *what = "";
+    estoc_buf room = {conf->request, sizeof conf->request};
+    estoc_err err = ESTOC_OK;
+    conf->request_len = 0;
+    if (value[0] != '\0') {
+        err = estoc_conf_request(value, room, &conf->request_len, &what);
+    }
+    if (err) {
+        wrong_part(r, k, what, err,
+                   "is neither a part of a name such as CN or O=Example, a key, SAN, KU nor EKU");
+    }
+    join_attributes(r, conf);
+}
