@@ -49,7 +49,7 @@ typedef enum estoc_upstream_op {
 } estoc_upstream_op;
 
 /** What came of a call. Valid during the callback only. */
-typedef struct estoc_reply {
+typedef struct estoc_upstream_reply {
     estoc_err err;    /* 0: `body` is there; ESTOC_E_LATER: with `retry_s`; else ESTOC_E_UPSTREAM */
     uint8_t code;     /* with an error: the CoAP code that stands for it (G1) */
     const char *text; /* and what the client may read: static, at most 64 bytes */
@@ -64,9 +64,9 @@ typedef struct estoc_reply {
     estoc_slice key; /* serverkeygen: as it came, but for its base64; wiped after the callback */
     uint16_t key_format; /* ESTOC_FORMAT_PKCS8 or ESTOC_FORMAT_CMS_KEY */
     int32_t fresh_s;     /* Cache-Control: max-age; -1: not said */
-} estoc_reply;
+} estoc_upstream_reply;
 
-typedef struct estoc_call {
+typedef struct estoc_upstream_call {
     size_t upstream; /* which service: index into cfg.at */
     estoc_upstream_op op;
     const char *label; /* path segment before the operation; "" for none; copied */
@@ -74,17 +74,18 @@ typedef struct estoc_call {
     const char
         *url; /* this server first, which has seen the request before: compared as a text with
                           those of the service; NULL or another text: no preference */
-    const char *about;                                 /* for the log: who it is for; copied */
-    void (*done)(void *ctx, const estoc_reply *reply); /* exactly once, on the client's thread */
+    const char *about; /* for the log: who it is for; copied */
+    void (*done)(void *ctx,
+                 const estoc_upstream_reply *reply); /* exactly once, on the client's thread */
     void *ctx;
-} estoc_call;
+} estoc_upstream_call;
 
 ESTOC_MUST_USE estoc_err estoc_upstreams_open(const estoc_upstreams_cfg *cfg, estoc_upstreams **out,
                                               estoc_why *why);
 /** Any thread. A server that cannot be reached, or that says 503, makes way for the next one; a request
  *  that a server may have carried out is not sent to another.
  *  @return 0, and done() will be called; ESTOC_E_BUSY, ESTOC_E_MEMORY: it will not                 */
-ESTOC_MUST_USE estoc_err estoc_upstreams_ask(estoc_upstreams *u, const estoc_call *call);
+ESTOC_MUST_USE estoc_err estoc_upstreams_ask(estoc_upstreams *u, const estoc_upstream_call *call);
 
 /** How a server does, since this client began. */
 typedef struct estoc_upstream_state {
