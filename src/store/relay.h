@@ -17,14 +17,16 @@ typedef enum estoc_relay_state {
 } estoc_relay_state;
 
 /** A request passed on. Identity, profile, request and operation are its name: no two are alike in all
- *  four. Texts and slices live until the call that gave them ends.                                  */
+ *  four, but for certificates issued earlier, which only estoc_relay_each and estoc_relay_count still
+ *  know. Texts and slices live until the call that gave them ends.                                  */
 typedef struct estoc_relay {
     uint8_t identity[32], csr[32]; /* as in a record */
     const char *profile, *op;      /* "sen": the resource */
     estoc_relay_state state;
     const char *subject;
-    const char *upstream;             /* URL of the server that was asked last; "" : none so far */
-    const char *node;                 /* that passed it on */
+    const char *upstream; /* URL of the server that was asked last; "": none so far; given to
+                                         a call: as it was */
+    const char *node;     /* that passed it on */
     int64_t asked_at, changed_at;     /* first; last */
     int64_t retry_at;                 /* WAITING: not to be asked again before */
     uint8_t serial[ESTOC_SERIAL_MAX]; /* ISSUED, and the rest of it */
@@ -55,18 +57,23 @@ typedef struct estoc_relay_claim {
         taken; /* the answer; false: another is at it, or was faster. Not taken is what stands there as
                    SENT since `stale` or later, or as ISSUED since `since` or later */
 } estoc_relay_claim;
-/** `asked_at` of what stands there already stays. @return 0; ESTOC_E_STORE */
+/** `asked_at` of what stands there already stays, but for a certificate issued before `since`: that stays
+ *  beside the new request. @return 0; ESTOC_E_STORE; ESTOC_E_MEMORY                                */
 ESTOC_MUST_USE estoc_err estoc_relay_claim_all(estoc_store *s, estoc_relay_claim *list, size_t n,
                                                int64_t stale, int64_t since);
 /** Note what came of them: state, upstream, times, certificate; by name. One that is not there (it took
- *  so long) is put there. `asked_at` stays.  @return 0; ESTOC_E_STORE                              */
+ *  so long) is put there. `asked_at` stays. What has become ISSUED meanwhile, or SENT by another node,
+ *  stays so, unless this is ISSUED; of two certificates for the same request both stay.
+ *  @return 0; ESTOC_E_STORE; ESTOC_E_MEMORY                                                        */
 ESTOC_MUST_USE estoc_err estoc_relay_put(estoc_store *s, const estoc_relay *list, size_t n);
-/** Drop them: refused, or never sent. @return 0; ESTOC_E_STORE */
+/** Drop them: refused, or never sent. What is ISSUED, or SENT by another node, stays.
+ *  @return 0; ESTOC_E_STORE; ESTOC_E_MEMORY                                                        */
 ESTOC_MUST_USE estoc_err estoc_relay_drop(estoc_store *s, const estoc_relay *list, size_t n);
 /** What this node had SENT when it ended is LOST. @param[out] n  how many, or NULL */
 ESTOC_MUST_USE estoc_err estoc_relay_lose(estoc_store *s, const char *node, int64_t now,
                                           uint64_t *n);
-/** Drop what is WAITING or LOST, and changed before this time. */
+/** Drop what is WAITING or LOST, and changed before this time; and what is SENT and changed a day before
+ *  that, by a node that never came back.                                                           */
 ESTOC_MUST_USE estoc_err estoc_relay_expire(estoc_store *s, int64_t before);
 /** Oldest first. @param match  part of subject, serial hex or upstream; NULL: all */
 ESTOC_MUST_USE estoc_err estoc_relay_each(estoc_store *s, const char *match,
