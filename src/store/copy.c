@@ -15,6 +15,8 @@ static const char *const tables[] = {
     "iiiib",               /* crl */
     "tib",                 /* audit_head */
     "tibt",                /* audit */
+    "ibbttitttiiibiibi",   /* relay */
+    "tiiib",               /* document */
     "it",                  /* counter */
 };
 

@@ -12,6 +12,13 @@
     " der, reason, state, policy, revision"
 #define PENDING_STATE "id, asked_at, changed_at, decision, serial"
 #define PENDING_REST  "identity, csr, profile, op, subject, client, request"
+#define RELAY                                                                                       \
+    "identity, csr, profile, op, state, subject, upstream, node, asked_at, changed_at, retry_at,"   \
+    " serial, not_before, not_after, der"
+#define RELAY_NAME "identity = $1 AND csr = $2 AND profile = $3 AND op = $4 AND slot = 0"
+#define HEALTH                                                                                      \
+    "node, upstream, url, noted_at, up, calls, failures, ok_at, failed_at, median_ms, p99_ms,"      \
+    " connections, why"
 /* What a node has locked as long as it lives. */
 #define NODE_LOCK(node) "hashtextextended('estoc node ' || current_schema() || ' ' || " node ", 0)"
 /* Rows of a table for a copy. */
@@ -132,6 +139,76 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     [ESTOC_SQL_PENDING_DROP]   = {"DELETE FROM pending WHERE id = $1", NULL},
     [ESTOC_SQL_PENDING_EXPIRE] = {"DELETE FROM pending WHERE changed_at < $1", NULL},
 
+    [ESTOC_SQL_RELAY_ASK]  = {"SELECT state, upstream, node, asked_at, changed_at, retry_at, not_after,"
+                              " der FROM relay WHERE " RELAY_NAME, NULL},
+    /* what was issued before $5 is not what a request gets when it is repeated */
+    [ESTOC_SQL_RELAY_RELEASE] = {"UPDATE relay SET slot = id WHERE " RELAY_NAME
+                                 " AND state = 2 AND changed_at < $5", NULL},
+    [ESTOC_SQL_RELAY_CLAIM]  = {"INSERT INTO relay (" RELAY ", slot)"
+                                " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,0)"
+                                " ON CONFLICT (identity, csr, profile, op, slot) DO UPDATE SET"
+                                " state = excluded.state, subject = excluded.subject,"
+                                " upstream = CASE WHEN excluded.upstream = '' THEN relay.upstream"
+                                " ELSE excluded.upstream END,"
+                                " node = excluded.node, changed_at = excluded.changed_at,"
+                                " retry_at = excluded.retry_at"
+                                " WHERE relay.state IN (1, 3)"
+                                " OR (relay.state = 0 AND relay.changed_at < $16)", NULL},
+    /* another certificate for the same request came in between: both stay */
+    [ESTOC_SQL_RELAY_OUTDO]  = {"UPDATE relay SET slot = id WHERE " RELAY_NAME
+                                " AND state = 2 AND serial <> $5", NULL},
+    [ESTOC_SQL_RELAY_PUT]    = {"INSERT INTO relay (" RELAY ", slot)"
+                                " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,0)"
+                                " ON CONFLICT (identity, csr, profile, op, slot) DO UPDATE SET"
+                                " state = excluded.state, subject = excluded.subject,"
+                                " upstream = CASE WHEN excluded.upstream = '' THEN relay.upstream"
+                                " ELSE excluded.upstream END,"
+                                " node = excluded.node, changed_at = excluded.changed_at,"
+                                " retry_at = excluded.retry_at, serial = excluded.serial,"
+                                " not_before = excluded.not_before, not_after = excluded.not_after,"
+                                " der = excluded.der"
+                                " WHERE excluded.state = 2 OR relay.state IN (1, 3)"
+                                " OR (relay.state = 0 AND relay.node = excluded.node)", NULL},
+    [ESTOC_SQL_RELAY_DROP]   = {"DELETE FROM relay WHERE " RELAY_NAME
+                                " AND (state IN (1, 3) OR (state = 0 AND node = $5))", NULL},
+    [ESTOC_SQL_RELAY_LOSE]   = {"UPDATE relay SET state = 3, changed_at = $2"
+                                " WHERE state = 0 AND node = $1", NULL},
+    /* and what a node had on its way that never came back, a day later */
+    [ESTOC_SQL_RELAY_EXPIRE] = {"DELETE FROM relay WHERE state <> 2 AND changed_at < $1"
+                                " AND (state <> 0 OR changed_at < $1 - 86400)", NULL},
+    [ESTOC_SQL_RELAY_EACH]   = {"SELECT " RELAY " FROM relay WHERE $1 IS NULL"
+                                " OR instr(lower(subject), lower($1))"
+                                " OR instr(lower(hex(serial)), lower($1))"
+                                " OR instr(lower(upstream), lower($1)) ORDER BY id",
+                                "SELECT " RELAY " FROM relay WHERE $1 IS NULL"
+                                " OR strpos(lower(subject), lower($1)) > 0"
+                                " OR strpos(encode(serial, 'hex'), lower($1)) > 0"
+                                " OR strpos(lower(upstream), lower($1)) > 0 ORDER BY id"},
+    [ESTOC_SQL_RELAY_TALLY]  = {"SELECT profile, count(*) FILTER (WHERE state = 2),"
+                                " count(*) FILTER (WHERE state = 2 AND not_after >= $1),"
+                                " count(*) FILTER (WHERE state = 2 AND not_after < $1),"
+                                " count(*) FILTER (WHERE state = 2 AND changed_at >= $2),"
+                                " count(*) FILTER (WHERE state = 1),"
+                                " count(*) FILTER (WHERE state = 3) FROM relay"
+                                " GROUP BY profile ORDER BY profile", NULL},
+
+    [ESTOC_SQL_DOCUMENT_PUT] = {"INSERT INTO document (name, none, fetched_at, good_until, bytes)"
+                                " VALUES ($1,$2,$3,$4,$5) ON CONFLICT (name) DO UPDATE SET"
+                                " none = excluded.none, fetched_at = excluded.fetched_at,"
+                                " good_until = excluded.good_until, bytes = excluded.bytes", NULL},
+    [ESTOC_SQL_DOCUMENT_GET] = {"SELECT none, fetched_at, good_until, bytes FROM document"
+                                " WHERE name = $1", NULL},
+    [ESTOC_SQL_HEALTH_PUT]   = {"INSERT INTO health (" HEALTH ")"
+                                " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
+                                " ON CONFLICT (node, upstream, url) DO UPDATE SET"
+                                " noted_at = excluded.noted_at, up = excluded.up,"
+                                " calls = excluded.calls, failures = excluded.failures,"
+                                " ok_at = excluded.ok_at, failed_at = excluded.failed_at,"
+                                " median_ms = excluded.median_ms, p99_ms = excluded.p99_ms,"
+                                " connections = excluded.connections, why = excluded.why", NULL},
+    [ESTOC_SQL_HEALTH_EACH]  = {"SELECT " HEALTH " FROM health ORDER BY node, upstream, url", NULL},
+    [ESTOC_SQL_HEALTH_EXPIRE] = {"DELETE FROM health WHERE node = $1 AND noted_at < $2", NULL},
+
     COPY(0, "cert", "id, " CERT ", slot, node, run",
          "$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19", "id"),
     COPY(1, "pending", "id, identity, csr, profile, op, subject, asked_at, changed_at, decision, serial,"
@@ -140,11 +217,15 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     COPY(3, "crl", "number, this_update, next_update, revision, der", "$1,$2,$3,$4,$5", "number"),
     COPY(4, "audit_head", "node, seq, hash", "$1,$2,$3", "node"),
     COPY(5, "audit", "node, seq, hash, line", "$1,$2,$3,$4", "node, seq"),
-    [ESTOC_SQL_COPY + 12] = {"SELECT value, name FROM counter ORDER BY name", NULL},
-    [ESTOC_SQL_COPY + 13] = {"UPDATE counter SET value = $1 WHERE name = $2", NULL},
+    COPY(6, "relay", "id, " RELAY ", slot", "$1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17", "id"),
+    COPY(7, "document", "name, none, fetched_at, good_until, bytes", "$1,$2,$3,$4,$5", "name"),
+    [ESTOC_SQL_COPY + 16] = {"SELECT value, name FROM counter ORDER BY name", NULL},
+    [ESTOC_SQL_COPY + 17] = {"UPDATE counter SET value = $1 WHERE name = $2", NULL},
     [ESTOC_SQL_EMPTY]     = {"SELECT (SELECT count(*) FROM (SELECT 1 FROM cert LIMIT 1) AS c)"
                              " + (SELECT count(*) FROM (SELECT 1 FROM pending LIMIT 1) AS p)"
-                             " + (SELECT count(*) FROM (SELECT 1 FROM audit_head LIMIT 1) AS a)", NULL},
+                             " + (SELECT count(*) FROM (SELECT 1 FROM audit_head LIMIT 1) AS a)"
+                             " + (SELECT count(*) FROM (SELECT 1 FROM relay LIMIT 1) AS r)"
+                             " + (SELECT count(*) FROM (SELECT 1 FROM document LIMIT 1) AS d)", NULL},
     /* numbers given by the database go on behind those that were copied; SQLite sees to it itself */
     [ESTOC_SQL_SEQUENCE_CERT]    = {"SELECT 0",
         "SELECT setval(pg_get_serial_sequence('cert', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM cert), false)"},
@@ -152,5 +233,7 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
         "SELECT setval(pg_get_serial_sequence('pending', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM pending), false)"},
     [ESTOC_SQL_SEQUENCE_POLICY]  = {"SELECT 0",
         "SELECT setval(pg_get_serial_sequence('policy', 'version'), (SELECT coalesce(max(version), 0) + 1 FROM policy), false)"},
+    [ESTOC_SQL_SEQUENCE_RELAY]   = {"SELECT 0",
+        "SELECT setval(pg_get_serial_sequence('relay', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM relay), false)"},
 };
 /* clang-format on */

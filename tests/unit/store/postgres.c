@@ -3,6 +3,7 @@
  * What is so of a store in a PostgreSQL database only.
  */
 #include "folder.h"
+#include "relay.h"
 
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -270,6 +271,28 @@ static void refusals(void **state)
     refuse_open(url, "something else");
 }
 
+/* What is new with version 4 is tables of its own. */
+static void from_version_3(void **state)
+{
+    (void)state;
+    estoc_record rec = intent(1);
+    rec.state = ESTOC_RECORD_ISSUED;
+    estoc_store *s = open_store();
+    assert_int_equal(estoc_store_put(s, &rec), ESTOC_OK);
+    estoc_store_close(s);
+    assert_int_equal(tell_database("DROP TABLE unit.relay, unit.document, unit.health;"
+                                   " UPDATE unit.estoc_schema SET version = 3"),
+                     0);
+    s = open_store();
+    assert_int_equal(count(s), 1);
+    assert_int_equal(estoc_relay_expire(s, INT64_MAX), ESTOC_OK);
+    assert_int_equal(estoc_health_expire(s, "n", INT64_MAX), ESTOC_OK);
+    assert_int_equal(estoc_document_put(s, "crts", &(estoc_document_kept){.none = true},
+                                        estoc_slice_of(NULL, 0)),
+                     ESTOC_OK);
+    estoc_store_close(s);
+}
+
 /* All or nothing: what an interrupted set-up leaves is nothing. */
 static void by_many(void **state)
 {
@@ -356,6 +379,7 @@ int main(void)
         QUIET("many rows, little memory", many_rows),
         QUIET("many runs, each with its answer", many_runs),
         QUIET("291 what is no store of ours is refused, without a password in the text", refusals),
+        QUIET("291 a store of version 3 is brought up to date", from_version_3),
         QUIET("291 set up by several at once", by_many),
         QUIET("X9 a server that may lose what it has is told of", risks),
         QUIET("X9 commits are durable, whatever the server's default, and no node blocks for long",

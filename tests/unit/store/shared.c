@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "folder.h"
+#include "relay.h"
 
 static void crls(void **state)
 {
@@ -224,6 +225,35 @@ static void claims_of_nodes(void **state)
 
 /* ------------------------------------------------------------------------------------------ a copy */
 
+static bool note_node(void *ctx, const estoc_health *h)
+{
+    strcat(ctx, h->node);
+    return true;
+}
+
+static void fill_relay(estoc_store *s, const uint8_t der[2])
+{
+    const estoc_relay relay = {.identity = {1},
+                               .csr = {1},
+                               .profile = "p",
+                               .op = "sen",
+                               .state = ESTOC_RELAY_ISSUED,
+                               .subject = "CN=c",
+                               .upstream = "https://u",
+                               .node = "n",
+                               .asked_at = 3,
+                               .changed_at = 4,
+                               .serial = {0x4b, 1},
+                               .serial_len = 2,
+                               .not_after = 9,
+                               .cert = estoc_slice_of(der, 2)};
+    const estoc_document_kept doc = {.fetched_at = 5, .good_until = 6};
+    const estoc_health health = {.node = "n", .upstream = "", .url = "https://u", .why = ""};
+    assert_int_equal(estoc_relay_put(s, &relay, 1), 0);
+    assert_int_equal(estoc_document_put(s, "crts", &doc, estoc_slice_of(der, 2)), 0);
+    assert_int_equal(estoc_health_put(s, &health, 1), 0);
+}
+
 static void fill(estoc_store *s)
 {
     static const uint8_t der[] = {0x30, 0x00};
@@ -269,6 +299,30 @@ static void fill(estoc_store *s)
     assert_int_equal(estoc_store_audit_add(s, "n", &line, 1), 0);
     assert_int_equal(estoc_store_commit(s), 0);
     assert_int_equal(estoc_store_secret(s, "cookie", key), 0);
+    fill_relay(s, der);
+}
+
+static void check_relay(estoc_store *s)
+{
+    uint8_t name[32] = {1};
+    estoc_relay_question q = {.identity = name, .csr = name, .profile = "p", .op = "sen"};
+    estoc_document_kept doc;
+    estoc_blob bytes;
+    char text[64] = "";
+    assert_int_equal(estoc_relay_ask(s, &q, 1), 0);
+    assert_true(q.found);
+    assert_int_equal(q.state, ESTOC_RELAY_ISSUED);
+    assert_string_equal(q.upstream, "https://u");
+    assert_int_equal(q.asked_at, 3);
+    assert_int_equal(q.not_after, 9);
+    assert_int_equal(q.cert.len, 2);
+    estoc_relay_question_free(&q);
+    assert_int_equal(estoc_document_get(s, "crts", &doc, &bytes), 0);
+    assert_int_equal(doc.fetched_at, 5);
+    assert_int_equal(bytes.len, 2);
+    estoc_blob_free(&bytes);
+    assert_int_equal(estoc_health_each(s, note_node, text), 0);
+    assert_string_equal(text, ""); /* how they do is of that moment, and of that place */
 }
 
 static void check_copy(estoc_store *s)
@@ -304,6 +358,7 @@ static void check_copy(estoc_store *s)
     assert_int_equal(n, 1);
     assert_int_equal(estoc_store_secret(s, "cookie", key), 0);
     assert_int_equal(key[0], 4); /* secrets are not copied */
+    check_relay(s);
 }
 
 /* Of whatever kind the other is. */
@@ -323,6 +378,9 @@ static void copy_over(estoc_store *from, estoc_store *to)
     int64_t n = 0;
     assert_int_equal(estoc_store_pend(to, &p, &n), 0);
     assert_int_equal(n, 2);
+    estoc_relay next = {
+        .csr = {5}, .profile = "p", .op = "sen", .subject = "", .upstream = "", .node = "n"};
+    assert_int_equal(estoc_relay_put(to, &next, 1), 0);
     estoc_store_close(to);
     estoc_store_close(from);
     static const char *const ends[] = {"", "-wal", "-shm"};

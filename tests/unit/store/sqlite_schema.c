@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "folder.h"
+#include "relay.h"
 
 static void assert_refused(const char *word)
 {
@@ -96,6 +97,23 @@ static void from_version_1_by_many(void **state)
     estoc_store_close(s);
 }
 
+/* What is new with version 4 is tables of its own. */
+static void from_version_3(void **state)
+{
+    (void)state;
+    alter(version_1);
+    estoc_store_close(open_store());
+    alter("DROP TABLE relay; DROP TABLE document; DROP TABLE health; PRAGMA user_version = 3");
+    estoc_store *s = open_store();
+    assert_migrated(s);
+    assert_int_equal(estoc_relay_expire(s, INT64_MAX), ESTOC_OK);
+    assert_int_equal(estoc_health_expire(s, "n", INT64_MAX), ESTOC_OK);
+    assert_int_equal(estoc_document_put(s, "crts", &(estoc_document_kept){.none = true},
+                                        estoc_slice_of(NULL, 0)),
+                     ESTOC_OK);
+    estoc_store_close(s);
+}
+
 /* A step that cannot be taken leaves what was there. */
 static void half_a_step(void **state)
 {
@@ -115,6 +133,7 @@ int main(void)
         IN_FOLDER("291 a later schema is refused", later_schema),
         IN_FOLDER("a database of something else is refused", another_database),
         IN_FOLDER("291 a store of version 1 is brought up to date", from_version_1),
+        IN_FOLDER("291 a store of version 3, too", from_version_3),
         IN_FOLDER("291 by several at once", from_version_1_by_many),
         IN_FOLDER("291 all of it, or nothing", half_a_step),
     };
