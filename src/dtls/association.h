@@ -146,8 +146,8 @@ ESTOC_MUST_USE estoc_err estoc_dtls_trust(const estoc_dtls_credentials *id,
 ESTOC_MUST_USE estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c,
                                                   const estoc_dtls_credentials *id);
 #define ESTOC_TRAIL_MAX (10 * ESTOC_TRAIL_STEP) /* bytes */
-/** Note by which certificates the peer's has led to an anchor. */
-void estoc_dtls_note_trail(estoc_dtls *d, STACK_OF(X509) * chain);
+/** Note by which certificates a peer's has led to an anchor. @param[out] out  the caller's */
+void estoc_dtls_note_trail(STACK_OF(X509) * chain, estoc_blob *out);
 /** The same from a session that is resumed. @return false: it is none, or there is no memory */
 bool estoc_dtls_take_trail(estoc_dtls *d, estoc_slice steps);
 /** Whether the ClientHello names a session that another node may have: then the handshake waits for

@@ -68,6 +68,24 @@ ESTOC_MUST_USE estoc_err estoc_dtls_server_new(const estoc_dtls_server_cfg *cfg,
 /** Whether this client's certificate, which another server has verified, is denied here, or on a list
  *  of its issuer: for associations that are older than the configuration (D8). Any thread.           */
 bool estoc_dtls_server_denies(const estoc_dtls_server *s, estoc_slice leaf);
+/** What a server makes of a client's certificate. */
+typedef struct estoc_dtls_peer {
+    bool recognised;      /* it leads to an anchor, and nothing speaks against it */
+    bool expired;         /* it is over, which is allowed below some anchors (D6) */
+    bool revoked, denied; /* then it is not recognised */
+    int64_t good_until;   /* the end of the first certificate in its chain to end; 0: not known */
+    estoc_blob trail;     /* as of estoc_dtls_peer_trail */
+    estoc_why why;        /* it is not recognised */
+} estoc_dtls_peer;
+#define ESTOC_JUDGE_MAX 10u /* certificates in a chain */
+/** Judge a client's chain as in a handshake, outside of one: who proves that it has the key of the
+ *  first is for the caller to see to. Any thread.
+ *  @param chain  the client's certificate first, then what it sent with it
+ *  @param[out] out  to be freed with estoc_dtls_peer_free in any case
+ *  @return 0, whatever comes of it; ESTOC_E_MALFORMED (no certificate, or too many); ESTOC_E_MEMORY */
+ESTOC_MUST_USE estoc_err estoc_dtls_server_judge(const estoc_dtls_server *s,
+                                                 const estoc_blobs *chain, estoc_dtls_peer *out);
+void estoc_dtls_peer_free(estoc_dtls_peer *peer);
 /** The caller first frees every listener and association made from it. */
 void estoc_dtls_server_free(estoc_dtls_server *s);
 ESTOC_MUST_USE estoc_err estoc_dtls_listener_new(estoc_dtls_server *s, estoc_dtls_listener **out);

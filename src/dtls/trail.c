@@ -26,18 +26,17 @@ static bool step_of(X509 *x, uint8_t out[ESTOC_TRAIL_STEP])
     return good;
 }
 
-void estoc_dtls_note_trail(estoc_dtls *d, STACK_OF(X509) * chain)
+void estoc_dtls_note_trail(STACK_OF(X509) * chain, estoc_blob *out)
 {
     uint8_t steps[ESTOC_TRAIL_MAX];
     size_t len = 0;
-    estoc_blob_free(&d->trail);
     for (int i = 0; i < sk_X509_num(chain) && len < sizeof steps; i++) {
         if (step_of(sk_X509_value(chain, i), steps + len)) {
             len += ESTOC_TRAIL_STEP;
         }
     }
-    if (estoc_blob_copy(estoc_slice_of(steps, len), &d->trail)) {
-        d->trail = (estoc_blob){NULL, 0}; /* opens nothing */
+    if (estoc_blob_copy(estoc_slice_of(steps, len), out)) {
+        *out = (estoc_blob){NULL, 0}; /* opens nothing */
     }
 }
 

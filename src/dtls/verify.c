@@ -4,6 +4,7 @@
  * the anchors parsed once for all associations. D1, D3, D4, K1; RFC 5280 section 6, RFC 8422 section 5.
  */
 #include <limits.h>
+#include <string.h>
 #include <time.h>
 
 #include <openssl/err.h>
@@ -15,20 +16,27 @@
 #define DEPTH_MAX      8 /* certificates between the leaf and its anchor */
 #define LEVEL_112_BITS 2
 
-static int refuse(X509_STORE_CTX *store, estoc_dtls *d, X509 *x, int error, const char *text)
+/* One look at a chain. */
+struct trial {
+    X509_STORE_CTX *store;
+    const estoc_dtls_context *context;
+    estoc_dtls_peer *peer; /* what is found */
+};
+
+static int refuse(const struct trial *t, X509 *x, int error, const char *text)
 {
     uint8_t name[160];
     uint8_t *der = NULL;
     int len = x != NULL ? i2d_X509_NAME(X509_get_subject_name(x), &der) : 0;
     estoc_slice subject = estoc_slice_of(der, len > 0 ? (size_t)len : 0);
     if (len <= 0 || estoc_name_is_empty(subject)) {
-        estoc_why_set(&d->why, "%s", text);
+        estoc_why_set(&t->peer->why, "%s", text);
     } else {
-        estoc_why_set(&d->why, "%s (%s)", text,
+        estoc_why_set(&t->peer->why, "%s (%s)", text,
                       estoc_name_text(subject, (estoc_buf){name, sizeof name}));
     }
     OPENSSL_free(der);
-    X509_STORE_CTX_set_error(store, error);
+    X509_STORE_CTX_set_error(t->store, error);
     return 0;
 }
 
@@ -41,23 +49,23 @@ static bool parse(X509 *x, estoc_cert *cert, uint8_t **der)
            cert->spki.kind != ESTOC_KEY_UNKNOWN;
 }
 
-static int bad_key(X509_STORE_CTX *store, estoc_dtls *d, X509 *x)
+static int bad_key(const struct trial *t, X509 *x)
 {
-    return refuse(store, d, x, X509_V_ERR_EC_KEY_EXPLICIT_PARAMS,
+    return refuse(t, x, X509_V_ERR_EC_KEY_EXPLICIT_PARAMS,
                   "certificate malformed, or its key is of a kind not supported");
 }
 
 /* What the peer added between its certificate and the anchor. */
-static bool good_chain_keys(X509_STORE_CTX *store, estoc_dtls *d)
+static bool good_chain_keys(const struct trial *t)
 {
-    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(t->store);
     for (int i = 1; i < sk_X509_num(chain) - 1; i++) {
         estoc_cert cert;
         uint8_t *der;
         bool good = parse(sk_X509_value(chain, i), &cert, &der);
         OPENSSL_free(der);
         if (!good) {
-            bad_key(store, d, sk_X509_value(chain, i));
+            bad_key(t, sk_X509_value(chain, i));
             return false;
         }
     }
@@ -101,12 +109,12 @@ static int64_t chain_ends(X509_STORE_CTX *store)
  * Whether it leads to one of them is known at the end. */
 static int on_fault(int good, X509_STORE_CTX *store)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-    estoc_dtls *d = SSL_get_app_data(ssl);
-    if (!good && (d->context->expired.n > 0 || d->context->leeway != NULL) &&
+    const struct trial *t = X509_STORE_CTX_get_app_data(store);
+    const estoc_dtls_context *c = t->context;
+    if (!good && (c->expired.n > 0 || c->leeway != NULL) &&
         X509_STORE_CTX_get_error(store) == X509_V_ERR_CERT_HAS_EXPIRED &&
         X509_STORE_CTX_get_error_depth(store) == 0) {
-        d->expired = true;
+        t->peer->expired = true;
         return 1;
     }
     return good;
@@ -171,77 +179,163 @@ static X509 *find_revoked(X509_STORE_CTX *store, const estoc_dtls_context *c,
     return ours ? X509_STORE_CTX_get0_cert(store) : listed;
 }
 
-static int judge(X509_STORE_CTX *store, const estoc_dtls_context *c, estoc_dtls *d,
-                 const estoc_cert *cert)
+static int judge(const struct trial *t, const estoc_cert *cert)
 {
+    X509_STORE_CTX *store = t->store;
+    const estoc_dtls_context *c = t->context;
     X509 *leaf = X509_STORE_CTX_get0_cert(store);
     int64_t at = estoc_unix_s();
     if (at <= 0 || !set_rules(store, c, at)) {
-        return refuse(store, d, leaf, X509_V_ERR_UNSPECIFIED, "certificate cannot be checked");
+        return refuse(t, leaf, X509_V_ERR_UNSPECIFIED, "certificate cannot be checked");
     }
     if (is_denied(c, cert)) {
-        return refuse(store, d, leaf, X509_V_ERR_CERT_REVOKED, "certificate is denied");
+        t->peer->denied = true;
+        return refuse(t, leaf, X509_V_ERR_CERT_REVOKED, "certificate is denied");
     }
     X509_STORE_CTX_set_verify_cb(store, on_fault);
     if (X509_verify_cert(store) != 1) {
         int error = X509_STORE_CTX_get_error(store);
         X509 *x = X509_STORE_CTX_get_current_cert(store);
-        return refuse(store, d, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
+        return refuse(t, x != NULL ? x : leaf, error, X509_verify_cert_error_string(error));
     }
     X509 *revoked = find_revoked(store, c, cert);
     if (revoked != NULL) {
-        d->revoked = true;
-        return refuse(store, d, revoked, X509_V_ERR_CERT_REVOKED, "certificate is revoked");
+        t->peer->revoked = true;
+        return refuse(t, revoked, X509_V_ERR_CERT_REVOKED, "certificate is revoked");
     }
-    if (d->expired && !may_be_expired(store, c) && !within_leeway(c, cert, at)) {
-        d->expired = false;
-        return refuse(store, d, leaf, X509_V_ERR_CERT_HAS_EXPIRED,
+    if (t->peer->expired && !may_be_expired(store, c) && !within_leeway(c, cert, at)) {
+        t->peer->expired = false;
+        return refuse(t, leaf, X509_V_ERR_CERT_HAS_EXPIRED,
                       X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED));
     }
     X509_STORE_CTX_set_error(store, X509_V_OK);
-    if (!good_chain_keys(store, d)) {
+    if (!good_chain_keys(t)) {
         return 0;
     }
     /* OpenSSL lets key agreement alone pass; with ECDHE_ECDSA both ends sign. RFC 8422 section 5.3 */
     if ((X509_get_key_usage(leaf) & KU_DIGITAL_SIGNATURE) == 0) {
-        return refuse(store, d, leaf, X509_V_ERR_INVALID_PURPOSE,
+        return refuse(t, leaf, X509_V_ERR_INVALID_PURPOSE,
                       "key usage does not allow digital signatures");
     }
     if (!estoc_dtls_is_host(c, cert)) {
-        return refuse(store, d, leaf, X509_V_ERR_HOSTNAME_MISMATCH,
-                      "certificate is for another host");
+        return refuse(t, leaf, X509_V_ERR_HOSTNAME_MISMATCH, "certificate is for another host");
     }
-    d->good_until = chain_ends(store);
+    t->peer->good_until = chain_ends(store);
     if (c->server) {
-        estoc_dtls_note_trail(d, X509_STORE_CTX_get0_chain(store));
+        estoc_dtls_note_trail(X509_STORE_CTX_get0_chain(store), &t->peer->trail);
     }
     return 1;
+}
+
+/* The certificate, if it can be read, and by which way it leads to an anchor.
+ * @param[out] cert  points into `der`, which is OpenSSL's; zeroed if it cannot be read */
+static int examine(struct trial *t, estoc_cert *cert, uint8_t **der)
+{
+    X509 *leaf = X509_STORE_CTX_get0_cert(t->store);
+    bool parsed = parse(leaf, cert, der);
+    if (!parsed) {
+        memset(cert, 0, sizeof *cert);
+    }
+    X509_STORE_CTX_set_app_data(t->store, t);
+    int good = parsed ? judge(t, cert) : bad_key(t, leaf);
+    X509_STORE_CTX_set_app_data(t->store, NULL);
+    t->peer->recognised = good == 1;
+    return good;
+}
+
+/* What was found is the association's. */
+static void take_over(estoc_dtls *d, estoc_dtls_peer *peer)
+{
+    estoc_blob_free(&d->trail);
+    d->trail = peer->trail;
+    d->expired = peer->expired;
+    d->revoked = peer->revoked;
+    d->good_until = peer->good_until;
+    if (peer->why.text[0] != '\0') {
+        d->why = peer->why;
+    }
 }
 
 int estoc_dtls_verify(X509_STORE_CTX *store, void *arg)
 {
     const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     estoc_dtls *d = SSL_get_app_data(ssl);
-    X509 *leaf = X509_STORE_CTX_get0_cert(store);
+    const estoc_dtls_context *c = arg;
+    estoc_dtls_peer peer = {.recognised = false};
+    struct trial t = {store, c, &peer};
     estoc_cert cert;
     uint8_t *der;
-    bool parsed = parse(leaf, &cert, &der);
+    int good = examine(&t, &cert, &der);
+    bool parsed = cert.der.len > 0;
     estoc_blob_free(&d->cert);
-    estoc_blob_free(&d->trail);
-    int good;
-    if (!parsed) {
-        good = bad_key(store, d, leaf);
-    } else if (estoc_blob_copy(cert.der, &d->cert)) {
-        good = refuse(store, d, leaf, X509_V_ERR_OUT_OF_MEM, "out of memory");
-    } else {
-        const estoc_dtls_context *c = arg;
-        good = judge(store, c, d, &cert);
-        if (good != 1 && c->let_strangers_in && !d->revoked) { /* the reason stays in `why` */
-            d->stranger = true;
-            X509_STORE_CTX_set_error(store, X509_V_OK);
-            good = 1;
-        }
+    if (parsed && estoc_blob_copy(cert.der, &d->cert)) {
+        good = refuse(&t, NULL, X509_V_ERR_OUT_OF_MEM, "out of memory");
+    } else if (parsed && good != 1 && c->let_strangers_in && !peer.revoked) {
+        d->stranger = true; /* the reason stays in `why` */
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        good = 1;
     }
+    take_over(d, &peer);
     OPENSSL_free(der);
     return good;
+}
+
+/* ------------------------------------------------------------------------- outside of a handshake */
+
+static bool decode(const estoc_blobs *chain, X509 **leaf, STACK_OF(X509) * between)
+{
+    for (size_t i = 0; i < chain->n; i++) {
+        const uint8_t *p = chain->at[i].ptr;
+        size_t len = chain->at[i].len;
+        X509 *x = len <= LONG_MAX ? d2i_X509(NULL, &p, (long)len) : NULL;
+        bool good =
+            x != NULL && p == chain->at[i].ptr + len && (i == 0 || sk_X509_push(between, x) > 0);
+        if (!good) {
+            X509_free(x);
+            return false;
+        }
+        *leaf = i == 0 ? x : *leaf;
+    }
+    return *leaf != NULL;
+}
+
+static estoc_err try_chain(const estoc_dtls_context *c, X509 *leaf, STACK_OF(X509) * between,
+                           estoc_dtls_peer *out)
+{
+    X509_STORE_CTX *store = X509_STORE_CTX_new();
+    struct trial t = {store, c, out};
+    estoc_cert cert;
+    uint8_t *der = NULL;
+    estoc_err err = ESTOC_E_MEMORY;
+    if (store != NULL &&
+        X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(c->ssl), leaf, between) == 1 &&
+        X509_STORE_CTX_set_default(store, "ssl_client") == 1) { /* as OpenSSL does for a server */
+        (void)examine(&t, &cert, &der);
+        err = ESTOC_OK;
+    }
+    OPENSSL_free(der);
+    X509_STORE_CTX_free(store);
+    return err;
+}
+
+estoc_err estoc_dtls_server_judge(const estoc_dtls_server *s, const estoc_blobs *chain,
+                                  estoc_dtls_peer *out)
+{
+    X509 *leaf = NULL;
+    STACK_OF(X509) *between = sk_X509_new_null();
+    estoc_err err = between != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
+    memset(out, 0, sizeof *out);
+    if (!err && (chain->n > ESTOC_JUDGE_MAX || !decode(chain, &leaf, between))) {
+        err = ESTOC_E_MALFORMED;
+    }
+    err = err ? err : try_chain(&s->context, leaf, between, out);
+    X509_free(leaf);
+    sk_X509_pop_free(between, X509_free);
+    ERR_clear_error();
+    return err;
+}
+
+void estoc_dtls_peer_free(estoc_dtls_peer *peer)
+{
+    estoc_blob_free(&peer->trail);
 }

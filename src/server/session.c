@@ -5,6 +5,7 @@
 
 #include <estoc/cert.h>
 
+#include "permit.h"
 #include "session.h"
 #include "text.h"
 #include "verdict.h"
@@ -12,49 +13,14 @@
 
 /* ------------------------------------------------------------------ what the responder asks for */
 
-/* A certificate of ours that is over is good for its own renewal, as long as the profile says: it may
- * have been over in the handshake already, or since. */
-static bool in_time(const estoc_session *s, const estoc_route *route, estoc_answer *refusal)
+/* Who asks. What its handshake has shown, or the one that this association resumes, may have been
+ * revoked since, or denied by a configuration that came since (D8). */
+static estoc_client client_of(const estoc_session *s)
 {
-    estoc_slice der = estoc_dtls_peer_cert(s->dtls);
-    int64_t late = estoc_unix_s() - s->open->not_after;
-    if (late <= 0 || !estoc_generation_signed(s->serving, der)) {
-        return true;
-    }
-    bool renewal =
-        route->op == ESTOC_OP_SREN || route->op == ESTOC_OP_CRTS || route->op == ESTOC_OP_ATT;
-    if (renewal && route->served != NULL && late <= (int64_t)route->served->grace_s) {
-        return true;
-    }
-    estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate has expired");
-    return false;
-}
-
-/* What the handshake has shown, or the one that this association resumes, may have been revoked since,
- * or denied by a configuration that came since (D8). */
-static bool revoked(const estoc_session *s)
-{
-    estoc_authority *a = s->serving->authority;
-    estoc_slice cert = estoc_dtls_peer_cert(s->dtls);
-    return a->ops->revoked(a, cert) ||
-           (s->serving != s->generation && estoc_dtls_server_denies(s->serving->dtls, cert));
-}
-
-/* Whether the path is for this client (D4). */
-static bool allowed(const estoc_session *s, const estoc_route *route, estoc_answer *refusal)
-{
-    estoc_cert client;
-    if (route->served == NULL || route->served->access == NULL) {
-        return true;
-    }
-    const char *why = "your certificate cannot be read";
-    if (!estoc_cert_parse(&client, estoc_dtls_peer_cert(s->dtls))) {
-        why = estoc_access_refusal(route->served->access, &client, estoc_dtls_peer_trail(s->dtls));
-    }
-    if (why != NULL) {
-        estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, why);
-    }
-    return why == NULL;
+    return (estoc_client){.cert = estoc_dtls_peer_cert(s->dtls),
+                          .trail = estoc_dtls_peer_trail(s->dtls),
+                          .not_after = s->open->not_after,
+                          .elsewhere = s->serving != s->generation};
 }
 
 /* Who may ask what, and where it goes. A stranger may look at /.well-known/core (D4). */
@@ -66,12 +32,20 @@ static bool permit(const estoc_session *s, const estoc_request *req, estoc_route
         estoc_refuse(refusal, ESTOC_COAP_UNAUTHORIZED, "certificate not recognised");
         return false;
     }
-    if (known && revoked(s)) {
+    const estoc_client client = client_of(s);
+    if (known && estoc_permit_revoked(s->serving, &client)) {
         estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, "your certificate is revoked");
         return false;
     }
-    return estoc_route_find(s->serving, req, route, refusal) &&
-           (!known || (in_time(s, route, refusal) && allowed(s, route, refusal)));
+    if (!estoc_route_find(s->serving, req, route, refusal)) {
+        return false;
+    }
+    const char *why =
+        known ? estoc_permit_refusal(s->serving, &client, route->op, route->served) : NULL;
+    if (why != NULL) {
+        estoc_refuse(refusal, ESTOC_COAP_FORBIDDEN, why);
+    }
+    return why == NULL;
 }
 
 /* 4.29 and 5.03 say when to come again, and not the same to all. RFC 8516 */

@@ -108,6 +108,8 @@ void pair_deliver(pair *p);
 /** All of it; fails the test unless both ends are open. */
 void pair_open(pair *p);
 void pair_free(pair *p);
+/** pair_free sees to it that estoc_dtls_server_judge finds what the handshake has found. */
+extern bool pair_judges;
 SSL_CTX *client_ssl(const pair *p);
 SSL_CTX *server_ssl(const pair *p);
 

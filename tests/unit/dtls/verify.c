@@ -456,6 +456,35 @@ static void odd_chains(void **state)
     cred_free(&middle);
 }
 
+/* Outside of a handshake there may be anything in place of a chain. */
+static void no_chain(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    pair_prepare(p);
+    const credential *const two[] = {&device, &ca};
+    estoc_blobs chain = blobs_of(two, 2);
+    estoc_dtls_peer peer;
+    for (size_t cut = 0; cut < 2; cut++) { /* of either */
+        chain.at[cut].len--;
+        assert_int_equal(estoc_dtls_server_judge(p->server, &chain, &peer), ESTOC_E_MALFORMED);
+        assert_false(peer.recognised);
+        estoc_dtls_peer_free(&peer);
+        chain.at[cut].len++;
+    }
+    const estoc_blobs none = {NULL, 0};
+    assert_int_equal(estoc_dtls_server_judge(p->server, &none, &peer), ESTOC_E_MALFORMED);
+    while (chain.n <= ESTOC_JUDGE_MAX) {
+        assert_int_equal(estoc_dtls_server_judge(p->server, &chain, &peer), 0);
+        assert_true(peer.recognised);
+        estoc_dtls_peer_free(&peer);
+        assert_int_equal(estoc_blobs_add(&chain, estoc_blob_slice(ca.cert)), 0);
+    }
+    assert_int_equal(estoc_dtls_server_judge(p->server, &chain, &peer), ESTOC_E_MALFORMED);
+    estoc_blobs_free(&chain);
+    pair_free(p);
+}
+
 /* ---- servers, by the client ---- */
 
 static void refused_server(pair *p, const char *why)
@@ -614,11 +643,13 @@ int main(void)
         cmocka_unit_test(intermediate),
         cmocka_unit_test(long_chain),
         cmocka_unit_test(odd_chains),
+        cmocka_unit_test(no_chain),
         cmocka_unit_test(server_not_trusted),
         cmocka_unit_test(hosts),
         cmocka_unit_test(registrar),
         cmocka_unit_test(recheck),
         cmocka_unit_test(bad_key_exchange),
     };
+    pair_judges = true;
     return cmocka_run_group_tests_name("dtls verify", tests, pki_set_up, pki_tear_down);
 }
