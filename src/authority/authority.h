@@ -18,6 +18,7 @@ typedef struct estoc_verdict {
     const char *text; /* for an error: at most 64 bytes for the client, nothing internal */
     uint8_t code;     /* and the CoAP code it arrives as; 0: that of the error */
     uint32_t retry_s; /* with 5.03 and 4.29: Max-Age */
+    bool accepted;    /* with ESTOC_E_LATER: the request is kept, and will be decided (L2) */
     estoc_slice cert; /* issued: DER */
     estoc_slice key;  /* /skg and /skc: the private key, to be wiped wherever it goes (E5) */
     uint16_t key_format;

@@ -42,11 +42,16 @@ static const char *profile_text(const estoc_job *j)
     return j->profile->name[0] != '\0' ? j->profile->name : NULL;
 }
 
+/* For a person (L2). */
+static bool waits(const estoc_job *j)
+{
+    return j->err == ESTOC_E_LATER && j->pending != 0;
+}
+
 static void log_verdict(const estoc_job *j)
 {
     const estoc_resource *r = estoc_resource_for(j->op);
-    bool waits = j->err == ESTOC_E_LATER && j->pending != 0; /* for a person (L2) */
-    bool bad = j->err && !waits;
+    bool bad = j->err && !waits(j);
     char request[24];
     snprintf(request, sizeof request, "r%lld", (long long)j->pending);
     estoc_log(bad ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "ca", "peer", j->peer, "op",
@@ -102,7 +107,7 @@ static void answer_all(struct ca *ca, estoc_jobs *answered)
             continue;
         }
         log_verdict(j);
-        estoc_verdict verdict = {.err = j->err, .retry_s = j->retry_s};
+        estoc_verdict verdict = {.err = j->err, .retry_s = j->retry_s, .accepted = waits(j)};
         if (j->err) {
             verdict.text = j->ruling.text;
         } else {
