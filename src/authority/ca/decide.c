@@ -240,9 +240,12 @@ static bool supersede(estoc_desk *d, estoc_job *j, const estoc_question *q)
 /* The key, and a certificate for it. */
 static bool plan_made(const estoc_desk *d, estoc_job *j, const estoc_key_reader *reader)
 {
-    estoc_blob spki;
-    estoc_err err = estoc_made_key(j->grant.make, j->grant.make_bits, reader, &d->keygen_signer,
-                                   &spki, &j->key, &j->key_format);
+    estoc_blob spki = {NULL, 0};
+    estoc_key *key = NULL;
+    estoc_err err = estoc_key_make(j->grant.make, j->grant.make_bits, &key);
+    err =
+        err ? err : estoc_key_pack(key, reader, &d->keygen_signer, &spki, &j->key, &j->key_format);
+    estoc_key_free(key);
     err = err ? err : estoc_sha256(estoc_blob_slice(spki), j->rec.key);
     if (err) {
         estoc_log(ESTOC_LOG_ERROR, "ca", "event", "keygen", "why", estoc_err_text(err), NULL);

@@ -147,19 +147,21 @@ static estoc_err encode(const estoc_key *key, estoc_blob *spki, estoc_blob *pkcs
     return err ? err : estoc_key_pkcs8(key, (estoc_buf){pkcs8->ptr, ESTOC_PKCS8_MAX}, &pkcs8->len);
 }
 
-estoc_err estoc_made_key(estoc_key_kind kind, uint32_t bits, const estoc_key_reader *reader,
+estoc_err estoc_key_make(estoc_key_kind kind, uint32_t bits, estoc_key **out)
+{
+    return kind == ESTOC_KEY_RSA ? estoc_key_generate_rsa(bits, out)
+                                 : estoc_key_generate(kind, out);
+}
+
+estoc_err estoc_key_pack(const estoc_key *key, const estoc_key_reader *reader,
                          const estoc_cms_from *signer, estoc_blob *spki, estoc_blob *body,
                          uint16_t *format)
 {
-    estoc_key *key = NULL;
     estoc_blob pkcs8 = {NULL, 0};
     *spki = (estoc_blob){NULL, 0};
     *body = (estoc_blob){NULL, 0};
     *format = reader->covered ? ESTOC_FORMAT_CMS_KEY : ESTOC_FORMAT_PKCS8;
-    estoc_err err =
-        kind == ESTOC_KEY_RSA ? estoc_key_generate_rsa(bits, &key) : estoc_key_generate(kind, &key);
-    err = err ? err : encode(key, spki, &pkcs8);
-    estoc_key_free(key);
+    estoc_err err = encode(key, spki, &pkcs8);
     if (!err && reader->covered) {
         err = estoc_cms_seal(estoc_blob_slice(pkcs8), signer, &reader->to, body);
     } else if (!err) {

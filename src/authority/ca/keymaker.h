@@ -32,13 +32,13 @@ ESTOC_MUST_USE estoc_err estoc_key_reader_find(const estoc_key_search *s, estoc_
                                                estoc_ruling *why);
 void estoc_key_reader_free(estoc_key_reader *reader);
 
-/** Make a key, and encode it for its journey. The caller frees both.
- *  @param[in]  bits    of an RSA key
- *  @param[out] spki    its SubjectPublicKeyInfo
- *  @param[out] body    the private key in this format
+/** Make a key. @param bits  of an RSA key @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO */
+ESTOC_MUST_USE estoc_err estoc_key_make(estoc_key_kind kind, uint32_t bits, estoc_key **out);
+/** Encode one for its journey. The caller frees both.
+ *  @param[out] spki  its SubjectPublicKeyInfo
+ *  @param[out] body  the private key in this format
  *  @return 0; ESTOC_E_MEMORY; ESTOC_E_CRYPTO; ESTOC_E_UNSUPPORTED (the signer). Both are empty then  */
-ESTOC_MUST_USE estoc_err estoc_made_key(estoc_key_kind kind, uint32_t bits,
-                                        const estoc_key_reader *reader,
+ESTOC_MUST_USE estoc_err estoc_key_pack(const estoc_key *key, const estoc_key_reader *reader,
                                         const estoc_cms_from *signer, estoc_blob *spki,
                                         estoc_blob *body, uint16_t *format);
 
