@@ -167,6 +167,7 @@ int main(int argc, char **argv)
         put("link", "good", queries[i].name, queries[i].bytes);
     }
     put_answers();
+    put_mime();
     put_requests();
     return 0;
 }
