@@ -254,7 +254,7 @@ static estoc_err write_conf(const struct init *in)
 {
     static const char unset[] = "#key-passphrase =\n";
     char set[PATH_SIZE];
-    const char *text = estoc_config_template();
+    const char *text = estoc_config_template(ESTOC_AUTHORITY_CA);
     const char *at = strstr(text, unset);
     estoc_blob whole = {NULL, 0};
     if (in->passphrase[0] == '\0' || at == NULL) {

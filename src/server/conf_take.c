@@ -102,6 +102,16 @@ void estoc_conf_take_key(estoc_conf_reading *r, const estoc_conf_key *k, void *t
     }
 }
 
+void estoc_conf_take_no_key(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                            const char *value)
+{
+    if (value[0] == '\0') {
+        *(char *)to = '\0';
+    } else {
+        estoc_conf_take_key(r, k, to, value);
+    }
+}
+
 void estoc_conf_take_passphrase(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                                 const char *value)
 {
@@ -184,11 +194,10 @@ static bool is_address(const char *text)
            (inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1);
 }
 
-/* @return false: a fault was told */
+/* More of them. @return false: a fault was told */
 static bool take_addresses(estoc_conf_reading *r, const char *key, char (*to)[64], size_t *n,
                            const char *value)
 {
-    *n = 0;
     for (const char *at = value + strspn(value, ", \t"); *at != '\0'; at += strspn(at, ", \t")) {
         size_t len = strcspn(at, ", \t");
         if (*n == ESTOC_LISTEN_MAX) {
@@ -225,6 +234,7 @@ void estoc_conf_take_listen(estoc_conf_reading *r, const estoc_conf_key *k, void
                             const char *value)
 {
     estoc_config *c = to; /* the whole: a list and its length */
+    c->listen_n = 0;
     if (take_addresses(r, k->name, c->listen, &c->listen_n, value) && c->listen_n == 0) {
         estoc_conf_fault(r, "%s: no address; leave the line out to listen on [::]:5684", k->name);
     }
@@ -234,7 +244,16 @@ void estoc_conf_take_discovery(estoc_conf_reading *r, const estoc_conf_key *k, v
                                const char *value)
 {
     estoc_config *c = to;
+    c->discovery_n = 0;
     (void)take_addresses(r, k->name, c->discovery, &c->discovery_n, value);
+}
+
+/* A list as well, and of several lines. */
+void estoc_conf_take_https(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                           const char *value)
+{
+    estoc_config *c = to;
+    (void)take_addresses(r, k->name, c->https, &c->https_n, value);
 }
 
 bool estoc_conf_segment(const char *text)
@@ -281,9 +300,8 @@ void estoc_conf_take_root(estoc_conf_reading *r, const estoc_conf_key *k, void *
     memcpy(to, value, len + 1);
 }
 
-/* One of several words, listed as in "a, b or c": the field gets its number, from 0. */
-static void take_word(estoc_conf_reading *r, const estoc_conf_key *k, void *to, const char *value,
-                      const char *words)
+void estoc_conf_take_word(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                          const char *value, const char *words)
 {
     unsigned n = 0;
     for (const char *at = words; *at != '\0'; n++) {
@@ -302,14 +320,21 @@ _Static_assert(ESTOC_LOG_ERROR == 0 && ESTOC_LOG_DEBUG == 3, "in this order");
 void estoc_conf_take_level(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                            const char *value)
 {
-    take_word(r, k, to, value, "error, warn, info or debug");
+    estoc_conf_take_word(r, k, to, value, "error, warn, info or debug");
+}
+
+_Static_assert(ESTOC_AUTHORITY_CA == 0 && ESTOC_AUTHORITY_REGISTRAR == 1, "in this order");
+void estoc_conf_take_authority(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
+                               const char *value)
+{
+    estoc_conf_take_word(r, k, to, value, "ca or registrar");
 }
 
 _Static_assert(ESTOC_REFUSE == 0 && ESTOC_ANSWER == 1, "in this order");
 void estoc_conf_take_unrecognised(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                                   const char *value)
 {
-    take_word(r, k, to, value, "refuse or answer");
+    estoc_conf_take_word(r, k, to, value, "refuse or answer");
 }
 
 static void take_either(estoc_conf_reading *r, const estoc_conf_key *k, bool *to, const char *value,
@@ -338,7 +363,7 @@ _Static_assert(ESTOC_POP_OFF == 0 && ESTOC_POP_REQUIRED == 2, "in this order");
 void estoc_conf_take_pop(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                          const char *value)
 {
-    take_word(r, k, to, value, "off, optional or required");
+    estoc_conf_take_word(r, k, to, value, "off, optional or required");
 }
 
 void estoc_conf_take_profiles(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
@@ -351,5 +376,5 @@ _Static_assert(ESTOC_APPROVER_NONE == 0 && ESTOC_APPROVER_COMMAND == 2, "in this
 void estoc_conf_take_approval(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                               const char *value)
 {
-    take_word(r, k, to, value, "auto, manual or command");
+    estoc_conf_take_word(r, k, to, value, "auto, manual or command");
 }

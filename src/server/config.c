@@ -15,92 +15,18 @@
 #include "policy.h"
 #include "text.h"
 
-#define FILE_MAX      262144
-#define LINE_BUF      1024           /* inih's, with the line's end */
-#define LINE_LEN      (LINE_BUF - 3) /* bytes of the longest line */
-#define BLANKS        " \t\r\v\f"
-#define VALIDITY_S    (365u * 86400u)
-#define RETRY_AFTER_S 60u
-#define COMMAND_S     10u
-
-static const char *const section_name[] = {[ESTOC_CONF_NOWHERE] = "",
-                                           [ESTOC_CONF_UNKNOWN] = "",
-                                           [ESTOC_CONF_SERVER] = "server",
-                                           [ESTOC_CONF_CA] = "ca",
-                                           [ESTOC_CONF_PROFILE] = "profile"};
+#define FILE_MAX 262144
+#define LINE_BUF 1024           /* inih's, with the line's end */
+#define LINE_LEN (LINE_BUF - 3) /* bytes of the longest line */
+#define BLANKS   " \t\r\v\f"
 
 struct parser {
     estoc_conf_reading r;
     estoc_slice rest;
     bool open; /* this line should have a key, and inih has not given it yet */
-    estoc_conf_section section;
-    size_t profile;                                    /* within [profile] */
-    int seen[ESTOC_PROFILES_MAX][ESTOC_CONF_KEYS_MAX]; /* the line of each key */
-    estoc_conf_values values;
-    bool profiles_alone; /* nothing else may stand there */
 };
 
-/* -------------------------------------------------------------------------------- sections and keys */
-
-static void enter_profile(struct parser *p, const char *label)
-{
-    estoc_config *c = p->r.c;
-    size_t i = 0;
-    while (i < c->profiles_n && strcmp(c->profiles[i].profile.name, label) != 0) {
-        i++;
-    }
-    if (i == ESTOC_PROFILES_MAX) {
-        estoc_conf_fault(&p->r, "[profile %s]: at most %d profiles", label, ESTOC_PROFILES_MAX);
-        return;
-    }
-    if (i == c->profiles_n) {
-        estoc_profile *profile = &c->profiles[i].profile;
-        profile->validity_s = VALIDITY_S;
-        profile->retry_after_s = RETRY_AFTER_S;
-        profile->command_s = COMMAND_S;
-        profile->keys = ESTOC_KEY_BIT(ESTOC_KEY_P256);
-        profile->attributes = estoc_slice_of(c->profiles[i].attributes, 0);
-        snprintf(profile->name, sizeof profile->name, "%s", label);
-        c->profiles_n++;
-    }
-    p->section = ESTOC_CONF_PROFILE;
-    p->profile = i;
-}
-
-/* What stands between the brackets. */
-static void enter(struct parser *p, const char *name)
-{
-    static const char with_label[] = "profile";
-    size_t len = sizeof with_label - 1;
-    p->section = ESTOC_CONF_UNKNOWN;
-    p->profile = 0;
-    for (estoc_conf_section s = ESTOC_CONF_SERVER; s <= ESTOC_CONF_PROFILE; s++) {
-        if (strcmp(name, section_name[s]) == 0) {
-            p->section = s;
-            if (p->profiles_alone && s != ESTOC_CONF_PROFILE) {
-                estoc_conf_fault(&p->r, "[%s]: nothing but profiles may stand here", name);
-            }
-            return;
-        }
-    }
-    if (strncmp(name, with_label, len) != 0 || strspn(name + len, BLANKS) == 0) {
-        estoc_conf_fault(
-            &p->r,
-            "unknown section [%.40s]; there are [server], [ca], [profile] and [profile LABEL]",
-            name);
-        return;
-    }
-    const char *label = name + len + strspn(name + len, BLANKS);
-    if (strlen(label) >= sizeof p->r.c->profiles[0].profile.name || !estoc_conf_segment(label)) {
-        estoc_conf_fault(
-            &p->r,
-            "[profile %.40s]: a label is at most %zu letters, digits, - _ . or ~, and not the "
-            "name of an EST resource",
-            label, sizeof p->r.c->profiles[0].profile.name - 1);
-        return;
-    }
-    enter_profile(p, label);
-}
+/* ------------------------------------------------------------------------------------------- lines */
 
 static void section_line(struct parser *p, char *line)
 {
@@ -108,53 +34,12 @@ static void section_line(struct parser *p, char *line)
     const char *behind = end != NULL ? end + 1 + strspn(end + 1, BLANKS) : "";
     if (end == NULL || (*behind != '\0' && *behind != ';' && *behind != '#')) {
         estoc_conf_fault(&p->r, "a section is [NAME], and nothing but a comment behind it");
-        p->section = ESTOC_CONF_UNKNOWN;
+        p->r.section = ESTOC_CONF_UNKNOWN;
         return;
     }
     *end = '\0';
-    enter(p, line + 1);
+    estoc_conf_enter(&p->r, line + 1);
     *end = ']';
-}
-
-static void unknown_key(struct parser *p, const char *name)
-{
-    char known[384] = "";
-    const estoc_conf_key *k;
-    size_t n = 0;
-    for (size_t i = 0; (k = estoc_conf_key_at(i)) != NULL; i++) {
-        if (k->section == p->section && n < sizeof known) {
-            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n > 0 ? ", " : "", k->name);
-        }
-    }
-    estoc_conf_fault(&p->r, "unknown key %.40s; [%s] has: %s", name, section_name[p->section],
-                     known); /* X8 */
-}
-
-static void take_key(struct parser *p, const char *name, const char *value)
-{
-    estoc_config *c = p->r.c;
-    const estoc_conf_key *k;
-    size_t i = 0;
-    while ((k = estoc_conf_key_at(i)) != NULL &&
-           (k->section != p->section || strcmp(k->name, name) != 0)) {
-        i++;
-    }
-    if (k == NULL) {
-        unknown_key(p, name);
-        return;
-    }
-    int *seen = &p->seen[p->profile][i];
-    if (*seen != 0) {
-        estoc_conf_fault(&p->r, "%s stands on line %d already", name, *seen);
-    }
-    *seen = p->r.line;
-    bool own = p->section == ESTOC_CONF_PROFILE;
-    if (own && !estoc_conf_values_set(&p->values, p->profile, i, value)) {
-        p->r.err = ESTOC_E_MEMORY;
-        return;
-    }
-    uint8_t *base = own ? (uint8_t *)&c->profiles[p->profile] : (uint8_t *)c;
-    k->take(&p->r, k, base + k->at, value);
 }
 
 static int on_key(void *user, const char *section, const char *name, const char *value)
@@ -162,10 +47,10 @@ static int on_key(void *user, const char *section, const char *name, const char 
     struct parser *p = user;
     (void)section; /* inih shortens it silently: ours is in the parser */
     p->open = false;
-    if (p->section == ESTOC_CONF_NOWHERE) {
+    if (p->r.section == ESTOC_CONF_NOWHERE) {
         estoc_conf_fault(&p->r, "%.40s stands before any [section]", name);
-    } else if (p->section != ESTOC_CONF_UNKNOWN) {
-        take_key(p, name, value);
+    } else if (p->r.section != ESTOC_CONF_UNKNOWN) {
+        estoc_conf_key_line(&p->r, name, value);
     }
     return 1;
 }
@@ -237,9 +122,13 @@ static void name_node(estoc_config *c)
     }
 }
 
-static void defaults(struct parser *p)
+/* The defaults, nothing read yet. */
+static void begin(struct parser *p, const char *dir, unsigned authority)
 {
     estoc_config *c = p->r.c;
+    memset(c, 0, sizeof *c);
+    memcpy(c->dir, dir, strlen(dir) + 1);
+    c->authority = authority;
     name_node(c);
     snprintf(c->listen[0], sizeof c->listen[0], "%s", "[::]:5684");
     c->listen_n = 1;
@@ -262,25 +151,31 @@ static void defaults(struct parser *p)
     c->retry_window_s = 86400;
     c->crl_good_s = 7 * 86400;
     c->commands_max = 16;
+    c->connections_max = 16;
+    c->queue_max = 1024;
+    c->patience_s = 15;
+    c->refresh_s = 3600;
     c->pending = (estoc_pending_rules){.max = 10000, .per_client = 4, .keep_s = 30 * 86400};
     bool bad = !estoc_conf_store(c, "sqlite:store.db");
     const struct {
         char *out;
         const char *name;
-    } files[] = {{c->ca_chain, "ca.crt"},
-                 {c->ca_key, "ca.key"},
-                 {c->server_chain, "server.crt"},
+    } files[] = {{c->server_chain, "server.crt"},
                  {c->server_key, "server.key"},
                  {c->client_anchors, "client-anchors.pem"},
+                 /* and of a CA */
+                 {c->ca_chain, "ca.crt"},
+                 {c->ca_key, "ca.key"},
                  {c->audit, "audit.log"}};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    size_t n = c->authority == ESTOC_AUTHORITY_CA ? sizeof files / sizeof files[0] : 3;
+    for (size_t i = 0; i < n; i++) {
         bad |= estoc_path_join(files[i].out, sizeof c->ca_key, c->dir, files[i].name) != ESTOC_OK;
     }
     if (bad) {
         estoc_conf_fault(&p->r, "the path of the directory is too long");
     }
-    enter_profile(p, "");
-    p->section = ESTOC_CONF_NOWHERE;
+    estoc_conf_enter_profile(&p->r, "");
+    p->r.section = ESTOC_CONF_NOWHERE;
 }
 
 /* Names by rule, and then others by the same profile: the rule would be none. Nobody to ask. */
@@ -310,6 +205,7 @@ static void check_whole(struct parser *p)
     for (size_t i = 0; i < c->profiles_n; i++) {
         check_profile(p, &c->profiles[i].profile);
     }
+    estoc_conf_check_upstreams(&p->r);
     if (c->multicast && !any) { /* a socket on one address gets no datagrams for groups */
         p->r.line = 0;
         estoc_conf_fault(&p->r, "multicast = yes: needs discovery on all addresses, "
@@ -344,30 +240,41 @@ static estoc_err parse_lines(struct parser *p, estoc_slice text)
 static estoc_err parse(struct parser *p, estoc_slice text)
 {
     estoc_err err = parse_lines(p, text);
-    if (!err && estoc_conf_policy(p->r.c, &p->values, p->r.c->policy, sizeof p->r.c->policy)) {
+    if (!err && estoc_conf_policy(p->r.c, &p->r.values, p->r.c->policy, sizeof p->r.c->policy)) {
         p->r.line = 0;
         estoc_conf_fault(&p->r, "the profiles are more than %zu bytes", sizeof p->r.c->policy - 1);
         err = p->r.err;
     }
-    estoc_conf_values_free(&p->values);
+    estoc_conf_values_free(&p->r.values);
     return err;
 }
 
 estoc_err estoc_config_profiles(estoc_config *out, estoc_slice text,
                                 void (*report)(void *ctx, int line, const char *text), void *ctx)
 {
-    struct parser p = {.r = {out, report, ctx, 0, ESTOC_OK}, .profiles_alone = true};
+    struct parser p = {.r = {.c = out, .report = report, .ctx = ctx, .profiles_alone = true}};
     memset(out->profiles, 0, sizeof out->profiles);
     out->profiles_n = 0;
-    enter_profile(&p, "");
-    p.section = ESTOC_CONF_NOWHERE;
+    estoc_conf_enter_profile(&p.r, "");
+    p.r.section = ESTOC_CONF_NOWHERE;
     return parse(&p, text);
+}
+
+/* Which kind of authority it is for: what may stand in it depends on that. */
+static unsigned find_authority(const char *dir, estoc_config *scratch, estoc_slice text)
+{
+    struct parser p = {.r = {.c = scratch}};
+    begin(&p, dir, ESTOC_AUTHORITY_CA);
+    estoc_err faults_are_told_later = parse_lines(&p, text);
+    (void)faults_are_told_later;
+    estoc_conf_values_free(&p.r.values);
+    return scratch->authority;
 }
 
 estoc_err estoc_config_load(const char *dir, estoc_config *out,
                             void (*report)(void *ctx, int line, const char *text), void *ctx)
 {
-    struct parser p = {.r = {out, report, ctx, 0, ESTOC_OK}};
+    struct parser p = {.r = {.c = out, .report = report, .ctx = ctx}};
     char path[sizeof out->dir + 16];
     estoc_blob text;
     memset(out, 0, sizeof *out);
@@ -375,8 +282,7 @@ estoc_err estoc_config_load(const char *dir, estoc_config *out,
         estoc_conf_fault(&p.r, "the path of the directory is too long");
         return p.r.err;
     }
-    memcpy(out->dir, dir, strlen(dir) + 1);
-    defaults(&p);
+    begin(&p, dir, ESTOC_AUTHORITY_CA);
     if (p.r.err || estoc_path_join(path, sizeof path, dir, "estocd.conf")) {
         return p.r.err ? p.r.err : ESTOC_E_CONFIG;
     }
@@ -386,6 +292,7 @@ estoc_err estoc_config_load(const char *dir, estoc_config *out,
                          err == ESTOC_E_FILE ? strerror(errno) : estoc_err_text(err));
         return err == ESTOC_E_FILE ? err : ESTOC_E_CONFIG;
     }
+    begin(&p, dir, find_authority(dir, out, estoc_blob_slice(text)));
     err = parse(&p, estoc_blob_slice(text));
     estoc_blob_free(&text);
     return err;

@@ -7,6 +7,7 @@ static void assert_defaults(void)
     assert_int_equal(c.listen_n, 1);
     assert_string_equal(c.listen[0], "[::]:5684");
     assert_int_equal(c.discovery_n, 0);
+    assert_int_equal(c.https_n, 0);
     assert_false(c.multicast);
     char host[ESTOC_NODE_MAX] = "";
     assert_int_equal(gethostname(host, sizeof host - 1), 0);
@@ -67,33 +68,93 @@ static void nothing_is_the_defaults(void **state)
     assert_defaults();
 }
 
-/* With `#` before a key taken away, all of it is read, and changes nothing. */
-static void the_template(void **state)
+/* Whether a key can stand in a file for this kind of authority. */
+static bool fits(const estoc_conf_key *k, unsigned authority)
 {
-    (void)state;
-    static char text[16384];
-    const char *from = estoc_config_template();
-    char *to = text;
-    assert_true(strlen(from) < sizeof text);
-    assert_loads(from);
+    bool registrar = authority == ESTOC_AUTHORITY_REGISTRAR;
+    bool of_other = registrar
+                        ? k->section == ESTOC_CONF_CA
+                        : k->section == ESTOC_CONF_REGISTRAR || k->section == ESTOC_CONF_UPSTREAM;
+    return !of_other && estoc_conf_meant(k, authority);
+}
+
+static void assert_registrar(void)
+{
+    assert_int_equal(c.authority, ESTOC_AUTHORITY_REGISTRAR);
+    assert_int_equal(c.upstreams_n, 1);
+    assert_string_equal(c.upstreams[0].name, "");
+    assert_int_equal(c.upstreams[0].url_n, 1);
+    assert_string_equal(c.upstreams[0].chain, "");
+    assert_string_equal(c.upstreams[0].key, "");
+    assert_int_equal(c.upstreams[0].connect_ms, 5000);
+    assert_int_equal(c.upstreams[0].answer_ms, 60000);
+    assert_false(c.upstreams[0].http1);
+    assert_int_equal(c.connections_max, 16);
+    assert_int_equal(c.queue_max, 1024);
+    assert_int_equal(c.patience_s, 15);
+    assert_int_equal(c.refresh_s, 3600);
+    assert_string_equal(c.profiles[0].upstream, "");
+    assert_string_equal(c.profiles[0].label, "");
+    assert_int_equal(c.profiles[0].keygen, ESTOC_KEYGEN_NO);
+    assert_false(c.profiles[0].reenroll);
+    assert_string_equal(c.ca_chain, ""); /* there is no CA, and no log of its decisions */
+    assert_string_equal(c.ca_key, "");
+    assert_string_equal(c.audit, "");
+    snprintf(c.ca_chain, sizeof c.ca_chain, "%s/ca.crt", dir);
+    snprintf(c.ca_key, sizeof c.ca_key, "%s/ca.key", dir);
     assert_defaults();
-    size_t opened = 0;
+}
+
+/* With `#` before a key taken away, all of it is read, and changes nothing; but for what has no
+ * default and must be there. */
+static void template_of(unsigned authority)
+{
+    static char text[16384];
+    static const char *const filled[] = {"url =\n", "url = https://h/e\n", "anchors =\n",
+                                         "anchors = a\n"};
+    const char *from = estoc_config_template(authority);
+    char *to = text;
+    size_t opened = 0, keys = 0, empty = 0;
+    const estoc_conf_key *k;
+    assert_true(strlen(from) + 32 < sizeof text);
     for (bool line_start = true; *from != '\0'; line_start = *from++ == '\n') {
         if (line_start && from[0] == '#' && from[1] >= 'a' && from[1] <= 'z') {
+            size_t i = strncmp(from + 1, filled[0], strlen(filled[0])) == 0   ? 1
+                       : strncmp(from + 1, filled[2], strlen(filled[2])) == 0 ? 3
+                                                                              : 0;
             opened++;
+            if (i == 0) {
+                continue;
+            }
+            to += sprintf(to, "%s", filled[i]);
+            from += strlen(filled[i - 1]);
+            empty++;
             continue;
         }
         *to++ = *from;
     }
     *to = '\0';
     assert_loads(text);
-    assert_defaults();
-    size_t keys = 0;
-    while (estoc_conf_key_at(keys) != NULL) {
-        keys++;
+    assert_int_equal(empty, authority == ESTOC_AUTHORITY_REGISTRAR ? 2 : 0);
+    opened += authority == ESTOC_AUTHORITY_REGISTRAR; /* authority itself is open already */
+    for (size_t i = 0; (k = estoc_conf_key_at(i)) != NULL; i++) {
+        keys += fits(k, authority);
     }
     assert_int_equal(opened,
                      keys); /* none is left out; none stands twice, or it would be a fault */
+}
+
+static void the_template(void **state)
+{
+    (void)state;
+    assert_loads(estoc_config_template(ESTOC_AUTHORITY_CA));
+    assert_defaults();
+    template_of(ESTOC_AUTHORITY_CA);
+    assert_int_equal(c.authority, ESTOC_AUTHORITY_CA);
+    assert_int_equal(c.upstreams_n, 0);
+    assert_defaults();
+    template_of(ESTOC_AUTHORITY_REGISTRAR);
+    assert_registrar();
 }
 
 static void every_key(void **state)
@@ -229,6 +290,13 @@ static void every_key(void **state)
     }
     assert_loads("[profile]\ntemplate = CN\n");
     assert_int_equal(p->attributes.ptr[2], 0x30);
+    assert_loads("[server]\nlisten_https = 127.0.0.1:8443 [::1]:0\nlisten-https = 192.0.2.1:1\n"
+                 "max_age = 3s\n[ca]\nretry_window = 9\n");
+    assert_int_equal(c.https_n, 3); /* of several lines; and _ is - in each key */
+    assert_string_equal(c.https[1], "[::1]:0");
+    assert_string_equal(c.https[2], "192.0.2.1:1");
+    assert_int_equal(c.max_age_s, 3);
+    assert_int_equal(c.retry_window_s, 9);
     assert_loads("[server]\nroot =\n[profile]\nattributes =\ntemplate =\n");
     assert_string_equal(c.root, "");
     assert_int_equal(c.profiles[0].profile.attributes.len, 0);
@@ -283,11 +351,13 @@ static void each_fault(void **state)
         int line;
         const char *words;
     } rows[] = {
-        {"[server]\nnonsense = 1\n", 2, "unknown key nonsense; [server] has: listen, "},
+        {"[server]\nnonsense = 1\n", 2, "unknown key nonsense; [server] has: authority, "},
         {"[server]\nvalidity = 1d\n", 2, "unknown key validity"}, /* of another section */
         {"[ca]\nmtu = 1280\n", 2, "unknown key mtu; [ca] has: certificate, "},
         {"[profile x]\nlabel = x\n", 2, "[profile] has: validity, keys, eku, key-usage, "},
         {"[server]\nMtu = 1280\n", 2, "unknown key Mtu"},
+        {"[server]\nidle_ = 1\n", 2, "unknown key idle_"},
+        {"[ca]\npending-max = 1\npending_max = 1\n", 3, "pending-max stands on line 2 already"},
         {"mtu = 1280\n", 1, "mtu stands before any [section]"},
         {"[nonsense]\nmtu = 1\n", 1, "unknown section [nonsense]"},
         {"[]\n", 1, "unknown section []"},
@@ -351,7 +421,7 @@ static void each_fault(void **state)
         {"[ca]\npending-keep = 0\n", 2, "from 1s to 10y"},
         {"[profile]\napproval = yes\n", 2, "approval = yes: must be auto, manual or command"},
         {"[profile]\nretry-after = 0\n", 2, "from 1s to 1w"},
-        {"[profile]\nkeygen = true\n", 2, "keygen = true: must be yes or no"},
+        {"[profile]\nkeygen = true\n", 2, "keygen = true: must be no or yes"},
         {"[profile]\nattributes = colour\n", 2,
          "\"colour\" is neither a name known here nor an OID"},
         {"[profile]\nattributes = 1.2.3, 1.2.3\n", 2, "\"1.2.3\" is given twice"},
@@ -366,6 +436,10 @@ static void each_fault(void **state)
          2, "at most 8 addresses"},
         {"[server]\nlisten = 1111111111111111111111111111111111111111111111111111111111111.1:1\n",
          2, "must be ADDRESS:PORT"},
+        {"[server]\nlisten-https = 8443\n", 2, "listen-https = 8443: must be ADDRESS:PORT"},
+        {"[server]\nlisten-https = [::]:1,[::]:2,[::]:3,[::]:4,[::]:5,[::]:6,[::]:7\n"
+         "listen-https = [::]:8,[::]:9\n",
+         3, "listen-https: at most 8 addresses"},
         {"[server]\ndiscovery = here\n", 2, "discovery = here: must be ADDRESS:PORT"},
         {"[server]\ndiscovery = [::]:1,[::]:2,[::]:3,[::]:4,[::]:5,[::]:6,[::]:7,[::]:8,[::]:9\n",
          2, "discovery: at most 8 addresses"},
