@@ -116,12 +116,20 @@ bool estoc_parcel_has_key(const estoc_parcel *p)
     return estoc_op_makes_key(p->op);
 }
 
+bool estoc_parcel_waits(const estoc_parcel *p)
+{
+    return p->err == ESTOC_E_LATER && p->relay.state == ESTOC_RELAY_WAITING;
+}
+
 const char *estoc_parcel_result(const estoc_parcel *p)
 {
     bool ours = p->err == ESTOC_E_STORE || p->err == ESTOC_E_MEMORY || p->err == ESTOC_E_CRYPTO ||
                 p->err == ESTOC_E_LATER || p->err == ESTOC_E_BUSY || p->err == ESTOC_E_UPSTREAM;
-    bool waits = p->err == ESTOC_E_LATER && p->relay.state == ESTOC_RELAY_WAITING;
-    return waits ? "waiting" : ours ? "failed" : p->err ? "refused" : p->again ? "again" : "issued";
+    return estoc_parcel_waits(p) ? "waiting"
+           : ours                ? "failed"
+           : p->err              ? "refused"
+           : p->again            ? "again"
+                                 : "issued";
 }
 
 /* ---------------------------------------------------------------------------------- the key of /skg */

@@ -93,6 +93,8 @@ estoc_upstream_op estoc_parcel_operation(const estoc_parcel *p);
 void estoc_parcel_keep(estoc_parcel *p, const estoc_upstream_reply *reply);
 /** See what became of it: the outcome, and what the store is to be told. */
 void estoc_parcel_receive(estoc_parcel *p, int64_t now);
+/** Whether it has been accepted upstream, to be decided (L2). */
+bool estoc_parcel_waits(const estoc_parcel *p);
 /** "issued", "again", "waiting", "refused" or "failed". */
 const char *estoc_parcel_result(const estoc_parcel *p);
 

@@ -51,8 +51,7 @@ static void log_verdict(const estoc_parcel *p)
 {
     const estoc_resource *r = estoc_resource_for(p->op);
     const char *profile = p->errand->profile.name;
-    bool waits = p->err == ESTOC_E_LATER && p->relay.state == ESTOC_RELAY_WAITING;
-    bool bad = p->err && !waits;
+    bool bad = p->err && !estoc_parcel_waits(p);
     estoc_log(bad ? ESTOC_LOG_WARN : ESTOC_LOG_INFO, "registrar", "peer", p->peer, "op",
               r != NULL ? r->name : NULL, "profile", profile[0] != '\0' ? profile : NULL, "subject",
               p->parsed ? p->subject : NULL, "result", estoc_parcel_result(p), "serial",
@@ -64,7 +63,8 @@ static void log_verdict(const estoc_parcel *p)
 static void tell(estoc_parcel *p)
 {
     bool made = p->made.len > 0;
-    estoc_verdict v = {.err = p->err, .code = p->code, .retry_s = p->retry_s};
+    estoc_verdict v = {
+        .err = p->err, .code = p->code, .retry_s = p->retry_s, .accepted = estoc_parcel_waits(p)};
     log_verdict(p);
     if (p->err) {
         v.text = p->ruling.text;
