@@ -69,6 +69,7 @@ static bool read_row(const estoc_db_row *row, estoc_relay *r)
     r->not_before = estoc_row_int(row, 12);
     r->not_after = estoc_row_int(row, 13);
     r->cert = estoc_row_blob(row, 14);
+    r->id = estoc_row_int(row, 15);
     return estoc_row_bytes(row, 0, r->identity, sizeof r->identity) &&
            estoc_row_bytes(row, 1, r->csr, sizeof r->csr) && read_state(row, 4, &r->state) &&
            estoc_row_serial(row, 11, r->serial, &r->serial_len);
@@ -200,7 +201,8 @@ estoc_err estoc_relay_count(estoc_store *s, int64_t now, int64_t since,
 
 /* ----------------------------------------------------------------------------------------- changing */
 
-#define RELEASE_VALUES (NAME_VALUES + 1)
+#define ONE_MORE       (NAME_VALUES + 1)
+#define RELEASE_VALUES (NAME_VALUES + 2)
 #define CLAIM_VALUES   (RELAY_VALUES + 1)
 
 static void note_taken(void *ctx, size_t i, uint64_t n)
@@ -223,6 +225,7 @@ estoc_err estoc_relay_claim_all(estoc_store *s, estoc_relay_claim *list, size_t 
         list[i].taken = false;
         put_name_of(list[i].relay, v);
         v[NAME_VALUES] = estoc_db_int(since);
+        v[NAME_VALUES + 1] = estoc_db_int(list[i].relay->changed_at);
     }
     const estoc_db_run release = {.statement = ESTOC_SQL_RELAY_RELEASE,
                                   .values = values,
@@ -251,14 +254,14 @@ static estoc_err outdo(estoc_store *s, const estoc_relay *list, size_t n, estoc_
     size_t issued = 0;
     for (size_t i = 0; i < n; i++) {
         if (list[i].state == ESTOC_RELAY_ISSUED) {
-            estoc_db_value *v = values + issued++ * RELEASE_VALUES;
+            estoc_db_value *v = values + issued++ * ONE_MORE;
             put_name_of(&list[i], v);
             v[NAME_VALUES] = estoc_db_bytes(list[i].serial, list[i].serial_len);
         }
     }
     const estoc_db_run run = {.statement = ESTOC_SQL_RELAY_OUTDO,
                               .values = values,
-                              .values_n = RELEASE_VALUES,
+                              .values_n = ONE_MORE,
                               .times = issued};
     return issued > 0 ? estoc_store_run(s, &run) : ESTOC_OK;
 }
@@ -288,19 +291,17 @@ estoc_err estoc_relay_drop(estoc_store *s, const estoc_relay *list, size_t n)
     if (n == 0) {
         return ESTOC_OK;
     }
-    estoc_db_value *values = calloc(n, RELEASE_VALUES * sizeof *values);
+    estoc_db_value *values = calloc(n, ONE_MORE * sizeof *values);
     if (values == NULL) {
         return ESTOC_E_MEMORY;
     }
     for (size_t i = 0; i < n; i++) {
-        estoc_db_value *v = values + i * RELEASE_VALUES;
+        estoc_db_value *v = values + i * ONE_MORE;
         put_name_of(&list[i], v);
         v[NAME_VALUES] = estoc_db_text(list[i].node);
     }
-    const estoc_db_run run = {.statement = ESTOC_SQL_RELAY_DROP,
-                              .values = values,
-                              .values_n = RELEASE_VALUES,
-                              .times = n};
+    const estoc_db_run run = {
+        .statement = ESTOC_SQL_RELAY_DROP, .values = values, .values_n = ONE_MORE, .times = n};
     estoc_err err = estoc_store_run(s, &run);
     free(values);
     return err;

@@ -20,6 +20,7 @@ typedef enum estoc_relay_state {
  *  four, but for certificates issued earlier, which only estoc_relay_each and estoc_relay_count still
  *  know. Texts and slices live until the call that gave them ends.                                  */
 typedef struct estoc_relay {
+    int64_t id;                    /* for people, never used again; only estoc_relay_each says it */
     uint8_t identity[32], csr[32]; /* as in a record */
     const char *profile, *op;      /* "sen": the resource */
     estoc_relay_state state;
@@ -55,10 +56,10 @@ typedef struct estoc_relay_claim {
     const estoc_relay *relay; /* as it is to stand: SENT */
     bool
         taken; /* the answer; false: another is at it, or was faster. Not taken is what stands there as
-                   SENT since `stale` or later, or as ISSUED since `since` or later */
+                   SENT since `stale` or later, or as ISSUED since `since` or later and not over */
 } estoc_relay_claim;
-/** `asked_at` of what stands there already stays, but for a certificate issued before `since`: that stays
- *  beside the new request. @return 0; ESTOC_E_STORE; ESTOC_E_MEMORY                                */
+/** `asked_at` of what stands there already stays, but for a certificate issued before `since`, or over at
+ *  `changed_at` of the claim: that stays beside the new request. @return 0; ESTOC_E_STORE; ESTOC_E_MEMORY                                */
 ESTOC_MUST_USE estoc_err estoc_relay_claim_all(estoc_store *s, estoc_relay_claim *list, size_t n,
                                                int64_t stale, int64_t since);
 /** Note what came of them: state, upstream, times, certificate; by name. One that is not there (it took

@@ -133,7 +133,7 @@ static const estoc_db_sql steps[] = {
     /* 4: what goes through a registrar: requests and what came of them, the upstreams' documents, how the
      * upstreams do. Slots as those of certificates. */
     {"CREATE TABLE relay ("
-     " id INTEGER PRIMARY KEY,"
+     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
      " identity BLOB NOT NULL,"
      " csr BLOB NOT NULL,"
      " profile TEXT NOT NULL,"

@@ -141,9 +141,9 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
 
     [ESTOC_SQL_RELAY_ASK]  = {"SELECT state, upstream, node, asked_at, changed_at, retry_at, not_after,"
                               " der FROM relay WHERE " RELAY_NAME, NULL},
-    /* what was issued before $5 is not what a request gets when it is repeated */
+    /* what was issued before $5, or is over at $6, is not what a request gets when it is repeated */
     [ESTOC_SQL_RELAY_RELEASE] = {"UPDATE relay SET slot = id WHERE " RELAY_NAME
-                                 " AND state = 2 AND changed_at < $5", NULL},
+                                 " AND state = 2 AND (changed_at < $5 OR not_after <= $6)", NULL},
     [ESTOC_SQL_RELAY_CLAIM]  = {"INSERT INTO relay (" RELAY ", slot)"
                                 " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,0)"
                                 " ON CONFLICT (identity, csr, profile, op, slot) DO UPDATE SET"
@@ -176,11 +176,11 @@ const estoc_db_sql estoc_store_sql[ESTOC_SQL_N] = {
     /* and what a node had on its way that never came back, a day later */
     [ESTOC_SQL_RELAY_EXPIRE] = {"DELETE FROM relay WHERE state <> 2 AND changed_at < $1"
                                 " AND (state <> 0 OR changed_at < $1 - 86400)", NULL},
-    [ESTOC_SQL_RELAY_EACH]   = {"SELECT " RELAY " FROM relay WHERE $1 IS NULL"
+    [ESTOC_SQL_RELAY_EACH]   = {"SELECT " RELAY ", id FROM relay WHERE $1 IS NULL"
                                 " OR instr(lower(subject), lower($1))"
                                 " OR instr(lower(hex(serial)), lower($1))"
                                 " OR instr(lower(upstream), lower($1)) ORDER BY id",
-                                "SELECT " RELAY " FROM relay WHERE $1 IS NULL"
+                                "SELECT " RELAY ", id FROM relay WHERE $1 IS NULL"
                                 " OR strpos(lower(subject), lower($1)) > 0"
                                 " OR strpos(encode(serial, 'hex'), lower($1)) > 0"
                                 " OR strpos(lower(upstream), lower($1)) > 0 ORDER BY id"},

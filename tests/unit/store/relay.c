@@ -172,6 +172,10 @@ static void claimed(void **state)
     assert_int_equal(q.state, ESTOC_RELAY_SENT);
     assert_int_equal(q.asked_at, 1070);
     assert_false(claim(other, relay(1, ESTOC_RELAY_SENT, "n2", 1070), 500, 1061));
+    /* or is over */
+    put(s, issued(1, 8, "n1", 1080)); /* until 2080 */
+    assert_false(claim(s, relay(1, ESTOC_RELAY_SENT, "n1", 2079), 500, 0));
+    assert_true(claim(s, relay(1, ESTOC_RELAY_SENT, "n1", 2080), 500, 0));
     estoc_store_close(other);
     estoc_store_close(s);
 }
@@ -316,6 +320,28 @@ static void counted(void **state)
     estoc_store_close(s);
 }
 
+static bool note_id(void *ctx, const estoc_relay *r)
+{
+    *(int64_t *)ctx = r->id;
+    return true;
+}
+
+/* What a person saw under a number is never another one's. */
+static void numbers(void **state)
+{
+    (void)state;
+    estoc_store *s = open_store();
+    int64_t first = 0, second = 0;
+    put(s, relay(1, ESTOC_RELAY_WAITING, "n1", 1000));
+    assert_int_equal(estoc_relay_each(s, NULL, note_id, &first), ESTOC_OK);
+    assert_true(first > 0);
+    drop(s, relay(1, ESTOC_RELAY_WAITING, "n1", 1000));
+    put(s, relay(2, ESTOC_RELAY_WAITING, "n1", 1000));
+    assert_int_equal(estoc_relay_each(s, NULL, note_id, &second), ESTOC_OK);
+    assert_true(second > first);
+    estoc_store_close(s);
+}
+
 static void with_the_rest(void **state)
 {
     (void)state;
@@ -432,6 +458,7 @@ int main(void)
         IN_FOLDER("G3 what was on its way when a node ended is lost", lost),
         IN_FOLDER("old ones are dropped, but for certificates", expired),
         IN_FOLDER("counted by profile", counted),
+        IN_FOLDER("numbers are not used again", numbers),
         IN_FOLDER("it is part of the transaction", with_the_rest),
         IN_FOLDER("many at once, each with its answer", many),
     };
