@@ -45,8 +45,9 @@ typedef struct estoc_authority_ops {
     const estoc_blobs *(*anchors)(estoc_authority *a, const char *profile);
     /** CsrAttrs, DER; empty if none are configured. Lives as long as the authority. */
     estoc_slice (*attributes)(estoc_authority *a, const char *profile);
-    /** Whether the anchors (ESTOC_OP_CRTS) or attributes (ESTOC_OP_ATT) of a profile are not known yet.
-     *  @param[out] v  the error to answer then                                                     */
+    /** Whether the anchors (ESTOC_OP_CRTS) or attributes (ESTOC_OP_ATT) of a profile are not known yet: the
+     *  same as long as the authority lives. Any thread.
+     *  @param[out] v  the error to answer then; its text is static                                  */
     bool (*lacks)(estoc_authority *a, const char *profile, estoc_op op, estoc_verdict *v);
     /** Whether this client's certificate, which leads to an anchor, is revoked: in the handshake, and
      *  at each request, for an association may have begun before (D8). Knows it within a second, and never

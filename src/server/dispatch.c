@@ -6,6 +6,8 @@
 #include <estoc/link.h>
 
 #include "dispatch.h"
+#include "text.h"
+#include "verdict.h"
 
 #define LINK_MAX       256 /* bytes of a link's target */
 #define ATTRIBUTES_MAX 64  /* and of what follows it */
@@ -44,7 +46,13 @@ static bool is(estoc_slice segment, const char *text)
     return estoc_slice_eq(segment, estoc_slice_str(text));
 }
 
-/* What this server has for a profile. */
+/* Whether it is to be had, once it is known. */
+static bool lacks(const estoc_served *s, estoc_op op)
+{
+    return op == ESTOC_OP_CRTS ? s->lacks_certs : op == ESTOC_OP_ATT && s->lacks_attributes;
+}
+
+/* What this server has for a profile, and says so. */
 static bool offers(const estoc_served *s, estoc_op op)
 {
     return op == ESTOC_OP_CRTS || op == ESTOC_OP_SEN || op == ESTOC_OP_SREN ||
@@ -75,7 +83,8 @@ static const estoc_resource *find_resource(const estoc_generation *g, const esto
     }
     *served = estoc_generation_served(g, label);
     const estoc_resource *r = estoc_resource_named(req->path[req->path_n - 1]);
-    return *served != NULL && r != NULL && offers(*served, r->op) ? r : NULL;
+    return *served != NULL && r != NULL && (offers(*served, r->op) || lacks(*served, r->op)) ? r
+                                                                                             : NULL;
 }
 
 /* The format of the answer, or ESTOC_FORMAT_NONE if Accept asks for one we do not have. E1. */
@@ -84,7 +93,8 @@ static uint16_t choose_format(const estoc_resource *r, const estoc_served *s, ui
     if (accept == ESTOC_FORMAT_NONE) {
         return r->response[0];
     }
-    if (r->op == ESTOC_OP_CRTS && accept == ESTOC_FORMAT_CERT && s->cert.len == 0) {
+    if (r->op == ESTOC_OP_CRTS && accept == ESTOC_FORMAT_CERT && s->cert.len == 0 &&
+        !s->lacks_certs) {
         return ESTOC_FORMAT_NONE;
     }
     return accept == r->response[0] || accept == r->response[1] ? accept : ESTOC_FORMAT_NONE;
@@ -219,7 +229,7 @@ static void put_kept(const estoc_generation *g, const estoc_request *req, estoc_
     memcpy(a->etag, etag, ESTOC_ETAG_LEN);
     a->etag_len = ESTOC_ETAG_LEN;
     a->has_max_age = true;
-    a->max_age_s = g->conf.max_age_s;
+    a->max_age_s = g->max_age_s;
     a->body = body;
     for (size_t i = 0; i < req->etag_n; i++) {
         if (estoc_slice_eq(req->etag[i], estoc_slice_of(etag, ESTOC_ETAG_LEN))) {
@@ -230,12 +240,26 @@ static void put_kept(const estoc_generation *g, const estoc_request *req, estoc_
     }
 }
 
+/* G3: the error by which the upstream was missed last. */
+static void tell_lack(const estoc_generation *g, const estoc_route *route, estoc_answer *answer)
+{
+    estoc_verdict v = {.err = ESTOC_E_INTERNAL, .text = "the CA's certificates cannot be served"};
+    estoc_authority *a = g->authority;
+    if (!a->ops->lacks(a, route->served->profile, route->op, &v)) {
+        v.code = 0; /* known, and of no use */
+    }
+    estoc_refuse_later(answer, v.code != 0 ? v.code : estoc_err_coap_code(v.err), v.text,
+                       v.retry_s);
+}
+
 estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,
                           const estoc_request *req, estoc_answer *answer)
 {
     const estoc_served *s = route->served;
     *answer = (estoc_answer){.code = ESTOC_COAP_CONTENT, .format = route->format};
-    if (route->op == ESTOC_OP_CRTS && route->format == ESTOC_FORMAT_CERT) {
+    if (lacks(s, route->op)) { /* of /.well-known/core, nothing */
+        tell_lack(g, route, answer);
+    } else if (route->op == ESTOC_OP_CRTS && route->format == ESTOC_FORMAT_CERT) {
         put_kept(g, req, s->cert, s->cert_etag, answer);
     } else if (route->op == ESTOC_OP_CRTS) {
         put_kept(g, req, estoc_blob_slice(s->certs), s->certs_etag, answer);

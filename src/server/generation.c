@@ -30,8 +30,12 @@ static void warn_of_old_lists(const estoc_generation *g)
 static estoc_err load_credentials(estoc_generation *g, estoc_why *why)
 {
     const estoc_config *c = &g->conf;
-    estoc_err err = estoc_certs_load(c->ca_chain, &g->ca_chain, why);
-    err = err ? err : estoc_key_load_sealed(c->ca_key, c->ca_passphrase, &g->ca_key, why);
+    estoc_err err = ESTOC_OK;
+    if (c->authority == ESTOC_AUTHORITY_CA) {
+        err = estoc_certs_load(c->ca_chain, &g->ca_chain, why);
+        err = err ? err : estoc_key_load_sealed(c->ca_key, c->ca_passphrase, &g->ca_key, why);
+    }
+    err = err ? err : estoc_services_load(&g->services, c, why);
     err = err ? err : estoc_certs_load(c->server_chain, &g->server_chain, why);
     err = err ? err : estoc_key_load(c->server_key, &g->server_key, why);
     err = err ? err : estoc_certs_load(c->client_anchors, &g->anchors, why);
@@ -112,13 +116,11 @@ static estoc_err take_profiles(estoc_generation *g, estoc_why *why)
     return err;
 }
 
-static estoc_err open_authority(estoc_generation *g, const char *node, estoc_why *why)
+static estoc_err open_ca(estoc_generation *g, const char *node, estoc_why *why)
 {
     estoc_profile profiles[ESTOC_PROFILES_MAX];
     for (size_t i = 0; i < g->conf.profiles_n; i++) {
-        /* the copy of the configuration moved the bytes the slice points to */
         estoc_profile_conf *p = &g->conf.profiles[i];
-        p->profile.attributes.ptr = p->attributes;
         if (p->profile.pop == ESTOC_POP_REQUIRED && p->profile.attributes.len == 0) {
             ask_for_password(p); /* devices know by /att */
         }
@@ -142,7 +144,23 @@ static estoc_err open_authority(estoc_generation *g, const char *node, estoc_why
     return estoc_ca_open(&cfg, &g->authority, why);
 }
 
-#define CRTS_MAX 16 /* certificates in an answer of /crts */
+static estoc_err open_authority(estoc_generation *g, const estoc_common *common, estoc_why *why)
+{
+    const estoc_config *c = &g->conf;
+    for (size_t i = 0; i < c->profiles_n; i++) {
+        /* the copy of the configuration moved the bytes the slice points to */
+        g->conf.profiles[i].profile.attributes.ptr = c->profiles[i].attributes;
+    }
+    g->max_age_s = c->max_age_s;
+    if (c->authority == ESTOC_AUTHORITY_CA) {
+        return open_ca(g, common->node, why);
+    }
+    g->max_age_s = c->refresh_s < c->max_age_s ? c->refresh_s : c->max_age_s; /* G3 */
+    estoc_why_set(why, "authority = registrar: not in this program yet");
+    return ESTOC_E_UNSUPPORTED;
+}
+
+#define CRTS_MAX 64 /* certificates in an answer of /crts */
 
 /* An ETag for what these bytes are, the same at every node and after every start. */
 static estoc_err make_etag(estoc_slice bytes, uint8_t etag[ESTOC_ETAG_LEN])
@@ -171,37 +189,59 @@ static bool add_certs(const estoc_blobs *certs, estoc_slice list[CRTS_MAX], size
     return true;
 }
 
-static estoc_err serve_profile(estoc_generation *g, const estoc_profile_conf *conf, estoc_why *why)
+/* What /crts answers, root first; nothing is made of no certificates (HC 326). */
+static estoc_err serve_certs(estoc_served *s, const estoc_slice *list, size_t n)
 {
-    const char *profile = conf->profile.name;
-    estoc_served *s = &g->served[g->served_n];
-    const estoc_blobs *anchors = g->authority->ops->anchors(g->authority, profile);
-    estoc_slice list[CRTS_MAX];
-    size_t n = 0;
     size_t room = 64;
-    bool fits = add_certs(anchors, list, &n) && add_certs(&g->rollover, list, &n); /* E2 */
-    if (!fits) {
-        estoc_why_set(why, "%s: more than %d certificates, rollover included", g->conf.ca_chain,
-                      CRTS_MAX);
-        return ESTOC_E_LIMIT;
+    if (n == 0) {
+        s->lacks_certs = true;
+        return ESTOC_OK;
     }
     for (size_t i = 0; i < n; i++) {
         room += list[i].len;
     }
-    s->profile = profile;
-    s->grace_s = conf->profile.grace_s;
-    s->attributes = g->authority->ops->attributes(g->authority, profile);
-    s->keygen = g->authority->ops->makes_keys(g->authority, profile);
     s->cert = n == 1 ? list[0] : (estoc_slice){NULL, 0};
     s->certs.ptr = malloc(room);
     if (s->certs.ptr == NULL) {
         return ESTOC_E_MEMORY;
     }
-    g->served_n++;
-    estoc_err err = estoc_access_load(conf, &g->anchors, &s->access, why);
-    err = err ? err : estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
+    estoc_err err = estoc_certs_build(list, n, (estoc_buf){s->certs.ptr, room}, &s->certs.len);
     err = err ? err : make_etag(estoc_blob_slice(s->certs), s->certs_etag);
-    err = err ? err : make_etag(s->cert, s->cert_etag);
+    return err ? err : make_etag(s->cert, s->cert_etag);
+}
+
+/* A fault of the configuration. What an upstream sends is none: then there is no /crts. */
+static estoc_err too_many(const estoc_generation *g, const char *profile, size_t *n, estoc_why *why)
+{
+    if (g->conf.authority == ESTOC_AUTHORITY_CA) {
+        estoc_why_set(why, "%s: more than %d certificates, rollover included", g->conf.ca_chain,
+                      CRTS_MAX);
+        return ESTOC_E_LIMIT;
+    }
+    estoc_log(ESTOC_LOG_ERROR, "registrar", "event", "crts", "profile", profile, "result",
+              "not served", "why", "the upstream has more certificates than are ever needed", NULL);
+    *n = 0;
+    return ESTOC_OK;
+}
+
+static estoc_err serve_profile(estoc_generation *g, const estoc_profile_conf *conf, estoc_why *why)
+{
+    estoc_authority *a = g->authority;
+    const char *profile = conf->profile.name;
+    estoc_served *s = &g->served[g->served_n++];
+    estoc_slice list[CRTS_MAX];
+    size_t n = 0;
+    estoc_verdict lack;
+    s->profile = profile;
+    s->grace_s = conf->profile.grace_s;
+    s->attributes = a->ops->attributes(a, profile);
+    s->lacks_attributes = s->attributes.len == 0 && a->ops->lacks(a, profile, ESTOC_OP_ATT, &lack);
+    s->keygen = a->ops->makes_keys(a, profile);
+    bool fits = add_certs(a->ops->anchors(a, profile), list, &n) &&
+                add_certs(&g->rollover, list, &n); /* E2 */
+    estoc_err err = fits ? ESTOC_OK : too_many(g, profile, &n, why);
+    err = err ? err : serve_certs(s, list, n);
+    err = err ? err : estoc_access_load(conf, &g->anchors, &s->access, why);
     return err ? err : make_etag(s->attributes, s->attributes_etag);
 }
 
@@ -218,7 +258,7 @@ const estoc_served *estoc_generation_served(const estoc_generation *g, estoc_sli
 bool estoc_generation_signed(const estoc_generation *g, estoc_slice cert)
 {
     estoc_cert leaf, ca;
-    return !estoc_cert_parse(&leaf, cert) &&
+    return g->ca_chain.n > 0 && !estoc_cert_parse(&leaf, cert) &&
            !estoc_cert_parse(&ca, estoc_blob_slice(g->ca_chain.at[0])) &&
            estoc_slice_eq(leaf.issuer, ca.subject) &&
            !estoc_verify(&ca.spki, leaf.sig, leaf.tbs, leaf.signature);
@@ -273,8 +313,10 @@ estoc_err estoc_generation_new(const estoc_config *conf, const estoc_common *com
     g->conf = *conf;
     atomic_init(&g->refs, 1);
     estoc_err err = load_credentials(g, why);
-    err = err ? err : take_profiles(g, why);
-    err = err ? err : open_authority(g, common->node, why);
+    if (!err && conf->authority == ESTOC_AUTHORITY_CA) {
+        err = take_profiles(g, why);
+    }
+    err = err ? err : open_authority(g, common, why);
     for (size_t i = 0; !err && i < g->conf.profiles_n; i++) {
         err = serve_profile(g, &g->conf.profiles[i], why);
     }
@@ -310,6 +352,7 @@ void estoc_generation_release(estoc_generation *g)
     }
     estoc_key_free(g->ca_key);
     estoc_key_free(g->server_key);
+    estoc_services_free(&g->services);
     estoc_shared_keys_free(&g->decrypt_keys);
     estoc_blobs_free(&g->ca_chain);
     estoc_blobs_free(&g->server_chain);

@@ -59,6 +59,9 @@ static estoc_err begin(estoc_lists *l, estoc_generation *g, estoc_why *why)
                                      .published = published,
                                      .ctx = l};
     l->generation = estoc_generation_hold(g);
+    if (g->conf.authority != ESTOC_AUTHORITY_CA) {
+        return ESTOC_OK; /* who is revoked is the upstream's to say */
+    }
     serve_issuer(l);
     if (l->http == NULL && g->conf.crl_file[0] == '\0') {
         return ESTOC_OK;

@@ -6,6 +6,7 @@
 
 #include "lists.h"
 #include "nodes.h"
+#include "relay.h"
 #include "server.h"
 #include "store.h"
 #include "udp.h"
@@ -85,26 +86,36 @@ static estoc_err start_workers(estoc_server *s, const estoc_config *conf)
     return ESTOC_OK;
 }
 
-/* What an earlier run has begun and not finished came to nothing (X9). */
+static void log_recovery(const char *source, const char *what, uint64_t n, const char *why)
+{
+    char number[24];
+    if (n > 0) {
+        snprintf(number, sizeof number, "%llu", (unsigned long long)n);
+        estoc_log(ESTOC_LOG_WARN, source, "event", "recovery", what, number, "why", why, NULL);
+    }
+}
+
+/* What an earlier run has begun and not finished came to nothing (X9), or to something that only the
+ * upstream knows. */
 static estoc_err recover(const char *url, const char *node, estoc_why *why)
 {
     estoc_store *store;
-    uint64_t n = 0;
+    uint64_t voided = 0, lost = 0;
     estoc_err err = estoc_store_open(url, &store, why);
     if (err) {
         return err;
     }
-    err = estoc_store_void(store, estoc_store_is_shared(url) ? node : NULL, NULL, INT64_MAX, &n);
+    err =
+        estoc_store_void(store, estoc_store_is_shared(url) ? node : NULL, NULL, INT64_MAX, &voided);
+    err = err ? err : estoc_relay_lose(store, node, estoc_unix_s(), &lost);
     if (err) {
         estoc_why_set(why, "store: %.200s", estoc_store_why(store));
     }
     estoc_store_close(store);
-    if (n > 0) {
-        char number[24];
-        snprintf(number, sizeof number, "%llu", (unsigned long long)n);
-        estoc_log(ESTOC_LOG_WARN, "ca", "event", "recovery", "void", number, "why",
-                  "about to be signed when an earlier run ended; `estocd list --match void`", NULL);
-    }
+    log_recovery("ca", "void", voided,
+                 "about to be signed when an earlier run ended; `estocd list --match void`");
+    log_recovery("registrar", "lost", lost,
+                 "sent upstream when an earlier run ended: it may have issued");
     return err;
 }
 
@@ -146,6 +157,10 @@ static void follow(estoc_server *s)
 {
     const estoc_generation *g = s->generation;
     char version[24];
+    if (g->conf.authority != ESTOC_AUTHORITY_CA) {
+        estoc_nodes_follow(s->place.nodes, 0);
+        return;
+    }
     snprintf(version, sizeof version, "%lld", (long long)g->policy);
     estoc_log(ESTOC_LOG_INFO, "server", "event", "profiles", "version", version, "from",
               g->conf.profiles_in_store ? "store" : "file", NULL);
@@ -155,6 +170,8 @@ static void follow(estoc_server *s)
 static estoc_err begin(estoc_server *s, const estoc_config *conf, estoc_why *why)
 {
     s->sessions_max = conf->sessions_max;
+    s->common.news = s->news;
+    s->common.news_ctx = s->news_ctx;
     s->common.node = strdup(conf->node);
     s->common.sessions = estoc_dtls_cache_new(conf->sessions_max);
     if (s->common.sessions == NULL || s->common.node == NULL) {
@@ -255,6 +272,10 @@ estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_w
 {
     estoc_place fresh = {.claim = {-1}};
     estoc_generation *g;
+    if (conf->authority != s->generation->conf.authority) {
+        estoc_why_set(why, "authority is not changed by a reload: start estocd anew");
+        return ESTOC_E_CONFIG;
+    }
     estoc_err err = regenerate(s, conf, &fresh, &g, why);
     if (err) {
         return err;
@@ -276,8 +297,9 @@ estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_w
 
 estoc_err estoc_server_follow(estoc_server *s, estoc_why *why)
 {
-    return s->generation->conf.profiles_in_store ? estoc_server_reload(s, &s->generation->conf, why)
-                                                 : ESTOC_OK;
+    const estoc_config *conf = &s->generation->conf;
+    bool follows = conf->profiles_in_store || conf->authority == ESTOC_AUTHORITY_REGISTRAR;
+    return follows ? estoc_server_reload(s, conf, why) : ESTOC_OK;
 }
 
 void estoc_server_stop(estoc_server *s)

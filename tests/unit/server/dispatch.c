@@ -33,7 +33,7 @@ static int set_up(void **state)
     memcpy(g.served[0].cert_etag, "dc-1", 4);
     memcpy(g.served[1].certs_etag, "mcs1", 4);
     memcpy(g.served[1].attributes_etag, "matt", 4);
-    g.conf.max_age_s = 300;
+    g.max_age_s = 300;
     g.served_n = 2;
     return 0;
 }
@@ -512,6 +512,77 @@ static void listed_is_served(void **state)
     estoc_body_free(a.owner);
 }
 
+/* ---- behind a registrar ---- */
+
+static estoc_verdict lack; /* what the authority says of the documents it does not have */
+
+static bool say_lack(estoc_authority *a, const char *profile, estoc_op op, estoc_verdict *v)
+{
+    assert_ptr_equal(a, g.authority);
+    assert_string_equal(profile, "");
+    assert_true(op == ESTOC_OP_CRTS || op == ESTOC_OP_ATT);
+    if (lack.err) {
+        *v = lack;
+    }
+    return lack.err != ESTOC_OK;
+}
+
+static void assert_lack(const char *uri, uint16_t accept, uint8_t code, uint32_t max_age)
+{
+    estoc_request r = request(ESTOC_COAP_GET, uri);
+    estoc_route route;
+    estoc_answer a = {0};
+    r.accept = accept;
+    assert_true(estoc_route_find(&g, &r, &route, &a));
+    assert_int_equal(estoc_route_get(&g, &route, &r, &a), 0);
+    assert_int_equal(a.code, code);
+    assert_int_equal(a.format, ESTOC_FORMAT_NONE);
+    assert_in_range(a.body.len, 1, 64);
+    assert_null(a.owner);
+    assert_int_equal(a.etag_len, 0); /* nothing to be kept */
+    assert_int_equal(a.has_max_age, max_age > 0);
+    assert_int_equal(max_age > 0 ? a.max_age_s : 0, max_age);
+}
+
+/* G3: an upstream that could not be reached so far. */
+static void not_known_yet(void **state)
+{
+    (void)state;
+    static const estoc_authority_ops ops = {.lacks = say_lack};
+    estoc_authority authority = {&ops};
+    g.authority = &authority;
+    g.served[0] = (estoc_served){.profile = "", .lacks_certs = true, .lacks_attributes = true};
+    lack = (estoc_verdict){
+        .err = ESTOC_E_UPSTREAM, .code = ESTOC_COAP_UNAVAILABLE, .text = "later", .retry_s = 17};
+    assert_lack("/est/crts", ESTOC_FORMAT_NONE, ESTOC_COAP_UNAVAILABLE, 17);
+    assert_lack("/est/crts", ESTOC_FORMAT_CERTS, ESTOC_COAP_UNAVAILABLE, 17);
+    assert_lack("/est/crts", ESTOC_FORMAT_CERT, ESTOC_COAP_UNAVAILABLE, 17);
+    assert_lack("/.well-known/est/att", ESTOC_FORMAT_NONE, ESTOC_COAP_UNAVAILABLE, 17);
+    lack.code = ESTOC_COAP_GATEWAY_TIMEOUT;
+    assert_lack("/est/crts", ESTOC_FORMAT_NONE, ESTOC_COAP_GATEWAY_TIMEOUT, 0);
+    lack.code = 0;
+    assert_lack("/est/att", ESTOC_FORMAT_NONE, ESTOC_COAP_BAD_GATEWAY, 0);
+    lack.err = ESTOC_OK; /* known, but too many to be served */
+    assert_lack("/est/crts", ESTOC_FORMAT_NONE, ESTOC_COAP_INTERNAL_ERROR, 0);
+    estoc_request r = request(ESTOC_COAP_GET, "/est/crts");
+    r.accept = 40;
+    assert_refused(&r, "crts in another format", ESTOC_COAP_NOT_ACCEPTABLE);
+    r = request(ESTOC_COAP_POST, "/est/att");
+    assert_refused(&r, "POST att", ESTOC_COAP_METHOD_NOT_ALLOWED);
+    /* the other profile has all of it */
+    assert_get("/est/meters/crts", ESTOC_FORMAT_NONE, "certs of meters", ESTOC_FORMAT_CERTS);
+    /* crts is there for all, and announced; att perhaps not */
+    estoc_answer a;
+    r = request(ESTOC_COAP_GET, "/.well-known/core");
+    assert_int_equal(estoc_route_core(&g, "", &r, &a), 0);
+    char text[1024];
+    snprintf(text, sizeof text, "%.*s", (int)a.body.len, (const char *)a.body.ptr);
+    assert_non_null(strstr(text, "</est/crts>;rt=\"ace.est.crts\";ct=281,"));
+    assert_null(strstr(text, "</est/att>"));
+    assert_non_null(strstr(text, "</est/meters/att>"));
+    estoc_body_free(a.owner);
+}
+
 static void names_for_the_log(void **state)
 {
     (void)state;
@@ -558,6 +629,7 @@ int main(void)
         TEST(discovery_without_short_root),
         TEST(discovery_elsewhere),
         TEST(listed_is_served),
+        TEST(not_known_yet),
         TEST(names_for_the_log),
         TEST(refusals),
     };
