@@ -118,7 +118,7 @@ int main(int argc, char **argv)
         {"device",  "make a bootstrap credential for a device", estocd_device},
         {"list",    "list the certificates issued", estocd_list},
         {"show",    "show one certificate, or one request", estocd_show},
-        {"pending", "list the requests that wait for a person", estocd_pending},
+        {"pending", "list the requests that wait for a decision", estocd_pending},
         {"approve", "let a request have its certificate", estocd_approve},
         {"reject",  "refuse a request its certificate", estocd_reject},
         {"revoke",  "revoke a certificate", estocd_revoke},

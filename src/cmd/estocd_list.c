@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * estocd list: the certificates issued, oldest first. Reads the store, whether estocd runs or not.
+ * estocd list: the certificates issued, here and by upstreams, oldest first. Reads the store, whether estocd runs or not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "args.h"
 #include "crypto.h"
 #include "estocd.h"
+#include "relayed.h"
 #include "text.h"
 
 #define COMMAND "list"
@@ -80,19 +81,26 @@ struct listing {
     size_t n;
 };
 
-static bool print_row(const struct listing *l, const estoc_record *rec)
+struct row {
+    estoc_slice serial;
+    int64_t issued_at, not_after;
+    const char *state, *profile, *subject;
+    const char *upstream; /* NULL: it is ours */
+};
+
+static bool print_row(const struct listing *l, const struct row *r)
 {
     char hex[2 * ESTOC_SERIAL_MAX + 1], issued[32], end[32];
     if (l->n == 0) {
         printf("%-32s  %-10s  %-10s  %-7s  %-12s  %s\n", "SERIAL", "ISSUED", "EXPIRES", "STATE",
                "PROFILE", "SUBJECT");
     }
-    estoc_hex(estoc_slice_of(rec->serial, rec->serial_len), hex, sizeof hex);
-    estoc_time_text(rec->issued_at, issued, sizeof issued);
-    estoc_time_text(rec->not_after, end, sizeof end);
-    return printf("%-32s  %-10.10s  %-10.10s  %-7s  %-12s  %s\n", hex, issued, end,
-                  estocd_record_state(rec), rec->profile[0] != '\0' ? rec->profile : "-",
-                  rec->subject) >= 0;
+    estoc_hex(r->serial, hex, sizeof hex);
+    estoc_time_text(r->issued_at, issued, sizeof issued);
+    estoc_time_text(r->not_after, end, sizeof end);
+    return printf("%-32s  %-10.10s  %-10.10s  %-7s  %-12s  %s%s%s\n", hex, issued, end, r->state,
+                  r->profile[0] != '\0' ? r->profile : "-", r->subject,
+                  r->upstream != NULL ? "  by " : "", r->upstream != NULL ? r->upstream : "") >= 0;
 }
 
 static void add_digest(cJSON *json, const char *name, const uint8_t digest[32])
@@ -101,12 +109,12 @@ static void add_digest(cJSON *json, const char *name, const uint8_t digest[32])
     cJSON_AddStringToObject(json, name, estoc_hex(estoc_slice_of(digest, 32), hex, sizeof hex));
 }
 
-static bool print_element(const struct listing *l, const estoc_record *rec)
+static bool print_element(const struct listing *l, cJSON *json, const uint8_t csr[32],
+                          estoc_slice der)
 {
     uint8_t cert[32];
-    cJSON *json = estocd_record_json(rec);
-    if (l->digests && !estoc_sha256(rec->cert, cert)) {
-        add_digest(json, "request_sha256", rec->csr);
+    if (l->digests && !estoc_sha256(der, cert)) {
+        add_digest(json, "request_sha256", csr);
         add_digest(json, "sha256", cert);
     }
     return estocd_print_element(l->n, json);
@@ -115,7 +123,33 @@ static bool print_element(const struct listing *l, const estoc_record *rec)
 static bool each(void *ctx, const estoc_record *rec)
 {
     struct listing *l = ctx;
-    l->failed = l->json ? !print_element(l, rec) : !print_row(l, rec);
+    const struct row row = {.serial = estoc_slice_of(rec->serial, rec->serial_len),
+                            .issued_at = rec->issued_at,
+                            .not_after = rec->not_after,
+                            .state = estocd_record_state(rec),
+                            .profile = rec->profile,
+                            .subject = rec->subject};
+    l->failed = l->json ? !print_element(l, estocd_record_json(rec), rec->csr, rec->cert)
+                        : !print_row(l, &row);
+    l->n++;
+    return !l->failed;
+}
+
+static bool each_relayed(void *ctx, const estoc_relay *r)
+{
+    struct listing *l = ctx;
+    const struct row row = {.serial = estoc_slice_of(r->serial, r->serial_len),
+                            .issued_at = r->changed_at,
+                            .not_after = r->not_after,
+                            .state = estocd_relay_state(r),
+                            .profile = r->profile,
+                            .subject = r->subject,
+                            .upstream = r->upstream};
+    if (r->state != ESTOC_RELAY_ISSUED) {
+        return true; /* `estocd pending` has it */
+    }
+    l->failed =
+        l->json ? !print_element(l, estocd_relay_json(r), r->csr, r->cert) : !print_row(l, &row);
     l->n++;
     return !l->failed;
 }
@@ -128,6 +162,9 @@ static int list(const char *dir, const char *match, bool json, bool digests)
         return 1;
     }
     estoc_err err = estoc_store_each(store, match, each, &l);
+    if (!err && !l.failed) {
+        err = estoc_relay_each(store, match, each_relayed, &l);
+    }
     if (json && !l.failed) {
         estocd_print_end(l.n);
     } else if (l.n == 0 && !err) {
@@ -151,7 +188,7 @@ int estocd_list(int argc, char **argv)
         {.name = "match",
          .kind = ESTOC_ARG_TEXT,
          .metavar = "TEXT",
-         .help = "only those with this in their subject or serial number",
+         .help = "only those with this in their subject, serial number or upstream",
          .to.text = &match},
         ESTOCD_JSON_OPTION("an array of objects", &json),
         {.name = "digests",
@@ -166,8 +203,9 @@ int estocd_list(int argc, char **argv)
         .summary = "list the certificates issued",
         .description =
             "One line each, the oldest first: serial number, days of issue and of expiry (UTC),\n"
-            "state, profile (- is the default), subject. Works while estocd runs, and when it\n"
-            "does not. `estocd show SERIAL` shows one in full.",
+            "state, profile (- is the default), subject, and by which upstream, where estocd is\n"
+            "a registrar. Works while estocd runs, and when it does not. `estocd show SERIAL`\n"
+            "shows one in full.",
         .example = "  estocd list --dir ~/est --match CN=sensor\n"
                    "  estocd list --dir ~/est --json | jq -r '.[].serial'",
         .options = options,

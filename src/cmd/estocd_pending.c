@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * estocd pending, approve, reject: a person decides about a request. A running server sees it in the
+ * estocd pending, approve, reject: a person decides about a request, here or upstream. A running server sees it in the
  * store when the device asks again.
  */
 #include <ctype.h>
@@ -12,6 +12,7 @@
 #include "books.h"
 #include "crypto.h"
 #include "estocd.h"
+#include "relayed.h"
 #include "text.h"
 
 /* ------------------------------------------------------------------------------------ one request */
@@ -157,24 +158,60 @@ struct listing {
     size_t n;
 };
 
+struct row {
+    const char *name, *state, *op, *profile, *subject;
+    int64_t asked_at;
+    const char *upstream; /* where it waits; "": here */
+};
+
+static bool print_row(const struct listing *l, const struct row *r)
+{
+    char asked[32];
+    if (l->n == 0) {
+        printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s\n", "ID", "ASKED", "STATE", "OP", "PROFILE",
+               "SUBJECT");
+    }
+    return printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s%s%s\n", r->name,
+                  estoc_time_text(r->asked_at, asked, sizeof asked), r->state, r->op,
+                  r->profile[0] != '\0' ? r->profile : "-", r->subject,
+                  r->upstream[0] != '\0' ? "  at " : "", r->upstream) >= 0;
+}
+
 static bool each(void *ctx, const estoc_pending *p)
 {
     struct listing *l = ctx;
-    char name[24], asked[32];
+    char name[24];
+    const struct row row = {.name = name_of(p, name),
+                            .state = state_of(p),
+                            .op = p->op,
+                            .profile = p->profile,
+                            .subject = p->subject,
+                            .asked_at = p->asked_at,
+                            .upstream = ""};
     if (!l->all && p->decision != ESTOC_UNDECIDED) {
         return true;
     }
-    if (l->json) {
-        l->failed = !estocd_print_element(l->n, json_of(p));
-    } else {
-        if (l->n == 0) {
-            printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s\n", "ID", "ASKED", "STATE", "OP", "PROFILE",
-                   "SUBJECT");
-        }
-        l->failed = printf("%-8s  %-20s  %-8s  %-4s  %-12s  %s\n", name_of(p, name),
-                           estoc_time_text(p->asked_at, asked, sizeof asked), state_of(p), p->op,
-                           p->profile[0] != '\0' ? p->profile : "-", p->subject) < 0;
+    l->failed = l->json ? !estocd_print_element(l->n, json_of(p)) : !print_row(l, &row);
+    l->n++;
+    return !l->failed;
+}
+
+static bool each_relayed(void *ctx, const estoc_relay *r)
+{
+    struct listing *l = ctx;
+    char name[24];
+    const struct row row = {.name = estocd_relay_name(r, name),
+                            .state = estocd_relay_state(r),
+                            .op = r->op,
+                            .profile = r->profile,
+                            .subject = r->subject,
+                            .asked_at = r->asked_at,
+                            .upstream = r->upstream};
+    if (r->state == ESTOC_RELAY_ISSUED || (!l->all && r->state == ESTOC_RELAY_SENT)) {
+        return true;
     }
+    l->failed =
+        l->json ? !estocd_print_element(l->n, estocd_relay_request_json(r)) : !print_row(l, &row);
     l->n++;
     return !l->failed;
 }
@@ -187,6 +224,9 @@ static int list(const char *dir, bool all, bool json)
         return 1;
     }
     estoc_err err = estoc_store_pending_each(store, 0, each, &l);
+    if (!err && !l.failed) {
+        err = estoc_relay_each(store, NULL, each_relayed, &l);
+    }
     if (json && !l.failed) {
         estocd_print_end(l.n);
     } else if (l.n == 0 && !err) {
@@ -207,7 +247,7 @@ int estocd_pending(int argc, char **argv)
         ESTOCD_DIR_OPTION(&dir),
         {.name = "all",
          .kind = ESTOC_ARG_FLAG,
-         .help = "those that were decided, too",
+         .help = "those that were decided, or are just being sent, too",
          .to.flag = &all},
         ESTOCD_JSON_OPTION("an array of objects", &json),
         {.kind = ESTOC_ARG_END},
@@ -215,13 +255,15 @@ int estocd_pending(int argc, char **argv)
     const estoc_usage usage = {
         .program = "estocd",
         .command = "pending",
-        .summary = "list the requests that wait for a person",
+        .summary = "list the requests that wait for a decision",
         .description =
             "One line each, the oldest first: number, time (UTC), state (pending, approved,\n"
             "rejected, issued), resource, profile (- is the default), subject. There are some\n"
             "where a profile in estocd.conf has `approval = manual`. `estocd show ID` shows one\n"
             "in full, `estocd approve ID` and `estocd reject ID` decide. Works while estocd\n"
-            "runs, and when it does not.",
+            "runs, and when it does not.\n\n"
+            "Where estocd is a registrar, also those that wait at an upstream, where somebody\n"
+            "else decides, and those that were sent and got no answer (waiting, lost).",
         .example = "  estocd pending --dir ~/est\n"
                    "  estocd pending --dir ~/est --json | jq -r '.[].id'",
         .options = options,
@@ -282,6 +324,13 @@ static int decide(const char *command, const char *text, estoc_decision decision
 {
     struct view v = {.command = command, .json = json};
     int64_t id;
+    if (estocd_relay_parse(text, &id)) {
+        return estocd_relay_is_not_ours(
+            command, dir, id,
+            decision == ESTOC_APPROVED
+                ? "there is nothing to approve here"
+                : "to keep the device out here, see `deny` in estocd.conf(5)");
+    }
     if (!estocd_request_parse(text, &id)) {
         return estocd_say(command, "%.100s: not the number of a request; `estocd pending` has them",
                           text);

@@ -8,6 +8,7 @@
 #include "args.h"
 #include "books.h"
 #include "estocd.h"
+#include "relayed.h"
 
 #define COMMAND "revoke"
 
@@ -50,6 +51,21 @@ static estoc_err revoke_noted(estocd_books *books, estoc_slice serial, estoc_crl
     return err;
 }
 
+/* What an upstream issued is on no list of ours, and a certificate that a CA does not call revoked is
+ * good for all others. */
+static int tell_whose(estoc_store *store, const char *id, estoc_slice serial)
+{
+    size_t n;
+    char url[256];
+    estoc_err err = estocd_relay_count(store, serial, &n, url);
+    return err      ? estocd_store_failed(COMMAND, store, err)
+           : n == 0 ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
+                    : estocd_say(COMMAND,
+                                 "%.100s: issued by %s, so whoever runs that CA must revoke it; "
+                                 "`deny` or `client-crls` in estocd.conf(5) keep it out here",
+                                 id, url);
+}
+
 static int revoke(const char *dir, const char *id, const char *why, bool json)
 {
     uint8_t bytes[ESTOC_SERIAL_MAX];
@@ -67,11 +83,10 @@ static int revoke(const char *dir, const char *id, const char *why, bool json)
         return 1;
     }
     estoc_err err = revoke_noted(&books, serial, reason);
-    int code = !err ? tell(books.store, serial, json)
-               : err == ESTOC_E_NOT_FOUND
-                   ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
-               : err == ESTOC_E_STATE ? estocd_say(COMMAND, "%.100s: revoked already", id)
-                                      : estocd_store_failed(COMMAND, books.store, err);
+    int code = !err                       ? tell(books.store, serial, json)
+               : err == ESTOC_E_NOT_FOUND ? tell_whose(books.store, id, serial)
+               : err == ESTOC_E_STATE     ? estocd_say(COMMAND, "%.100s: revoked already", id)
+                                          : estocd_store_failed(COMMAND, books.store, err);
     estocd_books_close(&books);
     return code;
 }
@@ -101,6 +116,7 @@ int estocd_revoke(int argc, char **argv)
             "Within a second a running estocd refuses whoever shows this certificate: in the\n"
             "handshake, and with 4.03 in open associations. The device can come back with its\n"
             "manufacturer's certificate, if that is still among the client anchors.\n"
+            "What an upstream has issued can be revoked there only.\n"
             "REASON: " ESTOCD_REASONS ".",
         .example = "  estocd revoke 5c0ffee0123456789abcdef012345678 --dir ~/est \\\n"
                    "      --reason keyCompromise",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * estocd show: one certificate, or one request that waits for a person, as the store has it.
+ * estocd show: one certificate, or one request that waits, as the store has it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "args.h"
 #include "crypto.h"
 #include "estocd.h"
+#include "relayed.h"
 #include "text.h"
 
 #define COMMAND "show"
@@ -79,6 +80,16 @@ static int print_text(const estoc_record *rec, const char *pem)
     return estocd_finish(COMMAND);
 }
 
+static int show_relayed(estoc_store *store, const char *id, estoc_slice serial, bool json)
+{
+    size_t n;
+    char url[256];
+    estoc_err err = estocd_relay_count(store, serial, &n, url);
+    return err      ? estocd_store_failed(COMMAND, store, err)
+           : n == 0 ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
+                    : estocd_show_relayed(COMMAND, store, serial, n, json);
+}
+
 static int show_cert(estoc_store *store, const char *id, estoc_slice serial, bool json)
 {
     estoc_record rec;
@@ -86,7 +97,7 @@ static int show_cert(estoc_store *store, const char *id, estoc_slice serial, boo
     int code;
     estoc_err err = estoc_store_by_serial(store, serial, &rec, &cert);
     if (err) {
-        code = err == ESTOC_E_NOT_FOUND ? estocd_say(COMMAND, "%.100s: " ESTOCD_NO_SUCH_SERIAL, id)
+        code = err == ESTOC_E_NOT_FOUND ? show_relayed(store, id, serial, json)
                                         : estocd_store_failed(COMMAND, store, err);
     } else {
         char *pem = pem_of(estoc_blob_slice(cert));
@@ -104,7 +115,9 @@ static int show(const char *dir, const char *id, bool json)
     uint8_t serial[ESTOC_SERIAL_MAX];
     size_t len = estocd_serial_parse(id, serial);
     int64_t request = 0;
-    if (len == 0 && !((*id == 'r' || *id == 'R') && estocd_request_parse(id, &request))) {
+    bool upstream = len == 0 && estocd_relay_parse(id, &request);
+    if (len == 0 && !upstream &&
+        !((*id == 'r' || *id == 'R') && estocd_request_parse(id, &request))) {
         return estocd_say(COMMAND,
                           "%.100s: neither a serial number, as `estocd list` has them, nor a "
                           "request's, as `estocd pending` has them",
@@ -114,8 +127,9 @@ static int show(const char *dir, const char *id, bool json)
     if (store == NULL) {
         return 1;
     }
-    int code = len > 0 ? show_cert(store, id, estoc_slice_of(serial, len), json)
-                       : estocd_show_request(COMMAND, store, request, json);
+    int code = len > 0    ? show_cert(store, id, estoc_slice_of(serial, len), json)
+               : upstream ? estocd_show_relay(COMMAND, store, request, json)
+                          : estocd_show_request(COMMAND, store, request, json);
     estoc_store_close(store);
     return code;
 }
@@ -139,7 +153,8 @@ int estocd_show(int argc, char **argv)
             "ID is its serial number in hexadecimal, as `estocd list` and `openssl x509 -serial`\n"
             "have it. Shows what the store knows about it, the certificate as text, and as PEM:\n"
             "the output can be given to openssl as it is. An ID such as r12 is a request's, as\n"
-            "`estocd pending` has it: it is followed by the certificate that asked.",
+            "`estocd pending` has it: it is followed by the certificate that asked. One such as\n"
+            "u7 is that of a request at an upstream.",
         .example = "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est\n"
                    "  estocd show 5c0ffee0123456789abcdef012345678 --dir ~/est >device.pem\n"
                    "  estocd show r12 --dir ~/est | openssl req -text",

@@ -8,12 +8,14 @@
 #include "args.h"
 #include "estocd.h"
 #include "text.h"
+#include "upstreams.h"
 
 #define COMMAND "stats"
 #define DAY_S   86400
 
 struct stats {
     bool json;
+    bool upstreams; /* there are some */
     size_t n;
     cJSON *profiles;
     estoc_tally_row all;
@@ -66,21 +68,27 @@ static void each(void *ctx, const estoc_tally_row *t)
     s->all.voids += t->voids;
 }
 
-static int finish(struct stats *s, uint64_t pending, const estoc_crl_record *crl)
+static cJSON *own_json(struct stats *s, uint64_t pending, const estoc_crl_record *crl)
 {
     char until[32];
-    if (s->json) {
-        cJSON *json = cJSON_CreateObject();
-        add_counts(json, &s->all);
-        add(json, "pending", pending);
-        if (crl->number > 0) {
-            add(json, "crl_number", (uint64_t)crl->number);
-            cJSON_AddStringToObject(json, "crl_next_update",
-                                    estoc_time_text(crl->next_update, until, sizeof until));
-        }
-        cJSON_AddItemToObject(json, "profiles", s->profiles);
-        s->profiles = NULL;
-        return estocd_print_json(COMMAND, json);
+    cJSON *json = cJSON_CreateObject();
+    add_counts(json, &s->all);
+    add(json, "pending", pending);
+    if (crl->number > 0) {
+        add(json, "crl_number", (uint64_t)crl->number);
+        cJSON_AddStringToObject(json, "crl_next_update",
+                                estoc_time_text(crl->next_update, until, sizeof until));
+    }
+    cJSON_AddItemToObject(json, "profiles", s->profiles);
+    s->profiles = NULL;
+    return json;
+}
+
+static void print_own(const struct stats *s, uint64_t pending, const estoc_crl_record *crl)
+{
+    char until[32];
+    if (s->upstreams && s->n == 0 && pending == 0 && crl->number == 0) {
+        return; /* a registrar */
     }
     if (s->n != 1) {
         print_counts("all", &s->all);
@@ -90,7 +98,26 @@ static int finish(struct stats *s, uint64_t pending, const estoc_crl_record *crl
         printf("list of the revoked: number %lld, until %s\n", (long long)crl->number,
                estoc_time_text(crl->next_update, until, sizeof until));
     }
-    return estocd_finish(COMMAND);
+    if (s->upstreams) {
+        puts("");
+    }
+}
+
+static int finish(struct stats *s, estoc_store *store, int64_t now, uint64_t pending,
+                  const estoc_crl_record *crl)
+{
+    cJSON *json = NULL;
+    if (s->json) {
+        json = own_json(s, pending, crl);
+    } else {
+        print_own(s, pending, crl);
+    }
+    estoc_err err = estocd_upstreams_stats(store, now, now - DAY_S, json);
+    if (err) {
+        cJSON_Delete(json);
+        return estocd_store_failed(COMMAND, store, err);
+    }
+    return json != NULL ? estocd_print_json(COMMAND, json) : estocd_finish(COMMAND);
 }
 
 static int stats(const char *dir, bool json)
@@ -110,7 +137,9 @@ static int stats(const char *dir, bool json)
         err = estoc_store_crl_newest(store, &crl, &der);
         err = err == ESTOC_E_NOT_FOUND ? ESTOC_OK : err;
     }
-    int code = err ? estocd_store_failed(COMMAND, store, err) : finish(&s, pending, &crl);
+    err = err ? err : estocd_upstreams_any(store, &s.upstreams);
+    int code =
+        err ? estocd_store_failed(COMMAND, store, err) : finish(&s, store, now, pending, &crl);
     cJSON_Delete(s.profiles);
     estoc_blob_free(&der);
     estoc_store_close(store);
@@ -135,7 +164,12 @@ int estocd_stats(int argc, char **argv)
             "For each profile (- is the default): certificates issued, and of them valid, expired\n"
             "and revoked; void are those that were about to be signed when a server ended; and\n"
             "what was issued in the last 24 hours. Then the requests that wait for a person, and\n"
-            "the newest list of the revoked.",
+            "the newest list of the revoked.\n\n"
+            "Where estocd is a registrar: the same for what upstreams have issued, waiting are\n"
+            "the requests they decide about later, lost those that got no answer; and for each\n"
+            "server, as each node sees it, whether its last call came to an answer, its calls\n"
+            "and those that failed since the node read its configuration, and how long the last\n"
+            "answers took.",
         .example = "  estocd stats --dir ~/est\n"
                    "  estocd stats --dir ~/est --json | jq .issued_last_day",
         .options = options,
