@@ -10,6 +10,7 @@
 
 #include "documents.h"
 #include "passage.h"
+#include "states.h"
 #include "text.h"
 
 #define QUEUE_MAX       1024 /* unless configured */
@@ -17,7 +18,6 @@
 #define HEALTH_MS       2000 /* between two notes, where there is something new */
 #define HOUSEKEEPING_MS 3600000
 #define STALE_MARGIN_S  10
-#define STATES_MAX      64
 
 struct registrar {
     estoc_authority base;
@@ -135,75 +135,34 @@ static void send_one(struct registrar *r, estoc_parcel *p)
 
 /* ------------------------------------------------------------------------------- what is done besides */
 
-struct states {
-    const struct registrar *r;
-    estoc_health at[STATES_MAX];
-    char why[STATES_MAX][128];
-    size_t n;
-    uint64_t calls;
-    int64_t now;
-};
-
-static void take_state(void *ctx, const estoc_upstream_state *s)
+/* What is done when no device waits for it may fail: it is done again. */
+static void see_to(struct registrar *r, estoc_err err)
 {
-    struct states *all = ctx;
-    if (all->n == STATES_MAX) {
-        return;
+    if (err) {
+        estoc_log(ESTOC_LOG_ERROR, "registrar", "event", "store", "why",
+                  estoc_store_why(r->passage.store), NULL);
     }
-    memcpy(all->why[all->n], s->why, sizeof all->why[0]);
-    all->at[all->n] = (estoc_health){.node = all->r->node,
-                                     .upstream = s->upstream,
-                                     .url = s->url,
-                                     .noted_at = all->now,
-                                     .up = s->up,
-                                     .calls = s->calls,
-                                     .failures = s->failures,
-                                     .ok_at = s->ok_at,
-                                     .failed_at = s->failed_at,
-                                     .median_ms = s->median_ms,
-                                     .p99_ms = s->p99_ms,
-                                     .connections = s->connections,
-                                     .why = all->why[all->n]};
-    all->calls += s->calls;
-    all->n++;
-}
-
-/* For `estocd stats`. */
-static void note_health(struct registrar *r, estoc_ms now, bool all_of_them)
-{
-    estoc_store *store = r->passage.store;
-    struct states *s = store != NULL ? calloc(1, sizeof *s) : NULL;
-    r->health_at = now + HEALTH_MS;
-    if (s == NULL) {
-        return;
+    if (err == ESTOC_E_STORE) {
+        estoc_passage_drop_store(&r->passage);
     }
-    s->r = r;
-    s->now = estoc_unix_s();
-    estoc_upstreams_each(r->upstreams, take_state, s);
-    if (all_of_them || s->calls != r->calls_noted) {
-        estoc_err err = estoc_health_put(store, s->at, s->n);
-        if (!err && all_of_them) {
-            err = estoc_health_expire(store, r->node, s->now);
-        }
-        if (err) {
-            estoc_log(ESTOC_LOG_ERROR, "registrar", "event", "store", "why", estoc_store_why(store),
-                      NULL);
-            estoc_passage_drop_store(&r->passage);
-        } else {
-            r->calls_noted = s->calls;
-        }
-    }
-    free(s);
 }
 
 static void keep_house(struct registrar *r, estoc_ms now)
 {
     r->housekeeping_at = now + HOUSEKEEPING_MS;
-    if (r->passage.store != NULL &&
-        estoc_relay_expire(r->passage.store, estoc_unix_s() - (int64_t)r->pending_keep_s)) {
-        estoc_log(ESTOC_LOG_ERROR, "registrar", "event", "store", "why",
-                  estoc_store_why(r->passage.store), NULL);
-        estoc_passage_drop_store(&r->passage);
+    if (r->passage.store != NULL) {
+        see_to(r,
+               estoc_relay_expire(r->passage.store, estoc_unix_s() - (int64_t)r->pending_keep_s));
+    }
+}
+
+/* For `estocd stats`. */
+static void note_health(struct registrar *r, estoc_ms now, bool all_of_them)
+{
+    r->health_at = now + HEALTH_MS;
+    if (r->passage.store != NULL) {
+        see_to(r, estoc_states_note(r->upstreams, r->passage.store, r->node, all_of_them,
+                                    &r->calls_noted));
     }
 }
 
