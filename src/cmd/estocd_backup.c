@@ -18,6 +18,7 @@
 #include "progress.h"
 #include "text.h"
 #include "trail.h"
+#include "upstreams.h"
 
 #define COMMAND "backup"
 
@@ -68,7 +69,7 @@ static int take_snapshot(struct backup *b)
         }
         estoc_trail_unlock(&b->trail);
     }
-    err = err ? err : estoc_store_count(b->from, &b->certificates);
+    err = err ? err : estocd_issued(b->from, &b->certificates);
     return err ? estocd_store_failed(COMMAND, b->from, err) : 0;
 }
 

@@ -31,6 +31,17 @@ estoc_err estocd_upstreams_any(estoc_store *store, bool *any)
 
 /* -------------------------------------------------------------------------------------- certificates */
 
+static void add_issued(void *ctx, const estoc_relay_tally *t)
+{
+    *(uint64_t *)ctx += t->issued;
+}
+
+estoc_err estocd_issued(estoc_store *store, uint64_t *n)
+{
+    estoc_err err = estoc_store_count(store, n);
+    return err ? err : estoc_relay_count(store, 0, 0, add_issued, n);
+}
+
 struct view {
     cJSON *to; /* an array; NULL: print */
     size_t n;

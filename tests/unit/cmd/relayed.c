@@ -319,6 +319,23 @@ static void stats(void **state)
     assert_prints("waiting for a person: 0\n\nBY UPSTREAMS");
 }
 
+/* A registrar's store goes into a backup, and back. */
+static void backup(void **state)
+{
+    (void)state;
+    fill();
+    put_own();
+    assert_good("backup --dir srv --out b");
+    assert_says("b: 3 certificates, ");
+    assert_good("restore --in b --dir new");
+    assert_good("list --dir new");
+    assert_row("0abc  ", "");
+    assert_row("00bc10  ", ONE);
+    assert_good("pending --dir new");
+    assert_row("u3  ", ONE);
+    assert_row("u4  ", TWO);
+}
+
 static double number(const cJSON *json, const char *name)
 {
     return cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(json, name));
@@ -380,6 +397,7 @@ int main(void)
         ALONE("L2 approve, reject, revoke: who decides instead", not_ours),
         ALONE("G1 stats: what was passed on, and how upstreams do", stats),
         ALONE("G1 stats as JSON", stats_json),
+        ALONE("286 a backup has what was passed on, too", backup),
     };
     if (getenv("ESTOCD") == NULL) {
         fprintf(stderr, "set ESTOCD to the program under test\n");
