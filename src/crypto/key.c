@@ -373,8 +373,7 @@ static const EVP_MD *digest_for(estoc_key_kind kind)
     return kind == ESTOC_KEY_P384 ? EVP_sha384() : EVP_sha256();
 }
 
-estoc_err estoc_key_sign_native(const estoc_key *key, estoc_slice msg, estoc_buf sig,
-                                size_t *sig_len)
+estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
 {
     uint8_t made[ESTOC_SIG_MAX];
     size_t len = sizeof made;
@@ -394,12 +393,6 @@ estoc_err estoc_key_sign_native(const estoc_key *key, estoc_slice msg, estoc_buf
     EVP_MD_CTX_free(ctx);
     ERR_clear_error();
     return err;
-}
-
-estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
-{
-    return key->token != NULL ? estoc_key_sign_token(key, msg, sig, sig_len)
-                              : estoc_key_sign_native(key, msg, sig, sig_len);
 }
 
 static estoc_err sign(void *ctx, estoc_slice msg, estoc_buf sig, size_t *sig_len)
@@ -422,10 +415,9 @@ void estoc_key_free(estoc_key *key)
     if (key == NULL) {
         return;
     }
+    EVP_PKEY_free(key->native);
     if (key->token != NULL) {
-        estoc_key_free_token(key);
-    } else {
-        EVP_PKEY_free(key->native);
+        estoc_key_token_release(key->token);
     }
     estoc_wipe(key, sizeof *key);
     free(key);

@@ -141,12 +141,8 @@ static estoc_err read_pin(const char *path, char pin[PIN_MAX + 1], estoc_why *wh
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static ENGINE *engine;
-static struct past {
-    ENGINE *engine;
-    struct past *next;
-} * past;                      /* engines that keys still point to */
-static unsigned engine_number; /* each one has another */
-static size_t engine_keys;     /* that were found in it, and not given back */
+static size_t engine_keys; /* that were found by it, and not given back */
+static bool chosen;        /* the module, and for good */
 static char engine_module[ESTOC_KEY_URI_MAX + 1];
 static UI_METHOD *nobody; /* answers no question: a PIN is never asked for on a terminal */
 
@@ -170,11 +166,13 @@ static const char *reason(void)
 
 static bool start(const char *module)
 {
+    module = module[0] != '\0' ? module : engine_module;
     bool ok = nobody != NULL && UI_method_set_opener(nobody, refuse) == 0 &&
               (module[0] == '\0' || command("MODULE_PATH", module)) && ENGINE_init(engine) == 1;
     if (ok) {
         (void)command("QUIET", NULL); /* what goes wrong we tell ourselves */
-        memcpy(engine_module, module, strlen(module) + 1);
+        memmove(engine_module, module, strlen(module) + 1);
+        chosen = true;
     }
     return ok;
 }
@@ -182,11 +180,11 @@ static bool start(const char *module)
 /* One engine, and so one module, for the process: there until it ends. */
 static estoc_err open_engine(const char *module, estoc_why *why)
 {
+    if (chosen && module[0] != '\0' && strcmp(module, engine_module) != 0) {
+        estoc_why_set(why, "pkcs11: %s: another module is in use already", module);
+        return ESTOC_E_KEY;
+    }
     if (engine != NULL) {
-        if (module[0] != '\0' && strcmp(module, engine_module) != 0) {
-            estoc_why_set(why, "pkcs11: %s: another module is in use already", module);
-            return ESTOC_E_KEY;
-        }
         return ESTOC_OK;
     }
     if (module[0] != '\0' && !estoc_file_exists(module)) {
@@ -195,8 +193,6 @@ static estoc_err open_engine(const char *module, estoc_why *why)
     }
     ENGINE_load_dynamic();
     engine = ENGINE_by_id("pkcs11");
-    engine_number++;
-    engine_keys = 0;
     if (engine == NULL) {
         estoc_why_set(why,
                       "pkcs11: OpenSSL has no engine for it; install libengine-pkcs11-openssl");
@@ -251,17 +247,15 @@ static estoc_err load(const estoc_token_uri *uri, EVP_PKEY **out, bool *pin_refu
     return ESTOC_OK;
 }
 
-estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_token_found *found,
-                          estoc_why *why)
+estoc_err estoc_token_key(const char *text, EVP_PKEY **out, bool *pin_refused, estoc_why *why)
 {
     estoc_token_uri uri;
     *out = NULL;
-    *found = (estoc_token_found){0, false};
+    *pin_refused = false;
     estoc_err err = estoc_token_uri_parse(text, &uri, why);
     if (!err) {
         pthread_mutex_lock(&lock);
-        err = load(&uri, out, &found->pin_refused, why);
-        found->engine = engine_number;
+        err = load(&uri, out, pin_refused, why);
         pthread_mutex_unlock(&lock);
     }
     ERR_clear_error();
@@ -280,28 +274,33 @@ void estoc_token_pin_file(const char *text, estoc_pin_file *out)
     }
 }
 
-/* What the module remembers of a token that was away, sessions and log-ins, is of no use: another engine
- * asks anew. The one before stays where it is if keys of it are in use, which have pointers to it. */
+bool estoc_token_in_use(void)
+{
+    pthread_mutex_lock(&lock);
+    bool open = engine != NULL;
+    pthread_mutex_unlock(&lock);
+    return open;
+}
+
+/* What the module remembers of a token that was away, sessions and log-ins, is of no use, and neither a
+ * second engine (OpenSSL gives the same one) nor RE_ENUMERATE (it goes astray with two slots in libp11
+ * 0.4.12) gets rid of it. */
 void estoc_token_forget(void)
 {
     pthread_mutex_lock(&lock);
-    struct past *kept = engine != NULL && engine_keys > 0 ? malloc(sizeof *kept) : NULL;
-    if (kept != NULL) {
-        *kept = (struct past){engine, past};
-        past = kept;
-    } else if (engine != NULL && engine_keys == 0) {
+    if (engine != NULL && engine_keys == 0) {
         ENGINE_finish(engine);
         ENGINE_free(engine);
+        engine = NULL;
     }
-    engine = NULL;
     pthread_mutex_unlock(&lock);
     ERR_clear_error();
 }
 
-void estoc_token_give_back(EVP_PKEY *native, unsigned number)
+void estoc_token_give_back(EVP_PKEY *native)
 {
     pthread_mutex_lock(&lock);
+    engine_keys -= native != NULL && engine_keys > 0;
     EVP_PKEY_free(native);
-    engine_keys -= number == engine_number && engine_keys > 0;
     pthread_mutex_unlock(&lock);
 }

@@ -26,19 +26,18 @@ typedef struct estoc_pin_file {
 } estoc_pin_file;
 void estoc_token_pin_file(const char *text, estoc_pin_file *out);
 
-typedef struct estoc_token_found {
-    unsigned engine;  /* which has the key, for estoc_token_give_back */
-    bool pin_refused; /* the token is there, and will lock itself after a few such tries */
-} estoc_token_found;
 /** Find the key and log in: by the PIN in the file of pin-source, or of $ESTOC_PIN_FILE.
+ *  @param[out] pin_refused  the token is there, and will lock itself after a few such tries
  *  @return 0 and a reference; ESTOC_E_KEY; ESTOC_E_FILE (of the PIN); with `why` filled            */
-ESTOC_MUST_USE estoc_err estoc_token_key(const char *text, EVP_PKEY **out, estoc_token_found *found,
+ESTOC_MUST_USE estoc_err estoc_token_key(const char *text, EVP_PKEY **out, bool *pin_refused,
                                          estoc_why *why);
+/** Free the reference to a key that was found, or NULL. */
+void estoc_token_give_back(EVP_PKEY *native);
 
-/** Before a key that was there is looked for again: what is remembered of tokens is of no use. */
+/** Whether the module is open, and may remember what is not so any more. */
+bool estoc_token_in_use(void);
+/** Close the module, so that the next search starts it anew. Nothing happens as long as a key that was
+ *  found is not given back.                                                                        */
 void estoc_token_forget(void);
-
-/** Free the reference to a key that was found. */
-void estoc_token_give_back(EVP_PKEY *native, unsigned number);
 
 #endif

@@ -3,6 +3,7 @@
  * Private keys in a PKCS#11 token, by SoftHSM2: at the client, and at the server.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -413,6 +414,104 @@ static void refused_pin(void **state)
     assert_non_null(strstr(told, "event=token result=back"));
 }
 
+/* The URI by the module whose token can be pulled. */
+static void use_module(fixture *f, const char *section)
+{
+    char uri[512];
+    snprintf(uri, sizeof uri, "%s&module-path=%s", uri_of(f, section), getenv("ESTOC_MODULE"));
+    fixture_conf(f, section, "key", uri);
+}
+
+static void start_with_both(fixture *f)
+{
+    move_key(f, "ca", "21");
+    move_key(f, "server", "20");
+    use_module(f, "ca");
+    use_module(f, "server");
+    setenv("ESTOC_TOKEN_AWAY", path_in(f, "away"), 1);
+    fixture_start(f);
+    unsetenv("ESTOC_TOKEN_AWAY");
+}
+
+/* @return the code of an enrollment over this association */
+static int enroll_over(peer *p)
+{
+    body csr, answer;
+    EVP_PKEY *key = key_new("P-256");
+    csr_new(key, "CN=dev", NULL, &csr);
+    EVP_PKEY_free(key);
+    return enroll(p, "/.well-known/est/sen", &csr, -1, -1, &answer);
+}
+
+static void reload(const fixture *f, const char *result)
+{
+    static char log[262144];
+    long long end = now_ms() + 20000;
+    assert_int_equal(kill(f->pid, SIGHUP), 0);
+    do {
+        usleep(20000);
+        read_file(path_in(f, "estocd.log"), log, sizeof log);
+    } while (strstr(log, result) == NULL && now_ms() < end);
+    if (strstr(log, result) == NULL) {
+        fail_msg("no \"%s\" in %s", result, log);
+    }
+}
+
+/* @return the exit code of `estoc crts`, which takes a handshake and no signature of the CA */
+static int shakes_hands(const fixture *f)
+{
+    output o;
+    run_as(&o, f, "dev", "crts", f->uri, NULL);
+    return o.code;
+}
+
+/* Both keys heal themselves, each when it is wanted: in associations that there are, and in handshakes. */
+static void both_pulled(void **state)
+{
+    fixture *f = *state;
+    start_with_both(f);
+    peer *p = connect_as(f, "dev");
+    for (unsigned outage = 1; outage <= 2; outage++) {
+        assert_int_equal(enroll_over(p), CODE(2, 4));
+        write_file(path_in(f, "away"), "", 0, "w");
+        for (unsigned n = 0; n < 2; n++) {
+            assert_int_equal(enroll_over(p), CODE(5, 3));
+            assert_int_equal(shakes_hands(f), 3);
+            usleep(1100000); /* each is a look of its own */
+        }
+        assert_int_equal(remove(path_in(f, "away")), 0);
+        long long end = now_ms() + 20000;
+        int code, hands;
+        do {
+            usleep(200000);
+            code = enroll_over(p);
+            hands = shakes_hands(f);
+        } while ((code == CODE(5, 3) || hands != 0) && now_ms() < end);
+        assert_int_equal(code, CODE(2, 4));
+        assert_int_equal(hands, 0);
+    }
+    reload(f, "event=reload result=done");
+    assert_int_equal(enroll_over(p), CODE(2, 4));
+    assert_int_equal(shakes_hands(f), 0);
+    peer_free(p);
+}
+
+/* Nobody had asked for a signature while it was away. */
+static void pulled_unseen(void **state)
+{
+    fixture *f = *state;
+    output o;
+    start_with_both(f);
+    write_file(path_in(f, "away"), "", 0, "w");
+    reload(f, "nothing changed");
+    assert_int_equal(remove(path_in(f, "away")), 0);
+    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev1"), NULL);
+    ok(&o);
+    reload(f, "event=reload result=done");
+    run_as(&o, f, "dev", "enroll", f->uri, "--out", path_in(f, "dev2"), NULL);
+    ok(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +526,9 @@ int main(void)
               pulled),
         TOKEN("X9 HC 292 a PIN that the token refuses is not tried again until it is another",
               refused_pin),
+        TOKEN("X9 HC 292 the server's key in the same token: handshakes and signatures go on, too",
+              both_pulled),
+        TOKEN("X9 HC 292 a token that was away unseen, and a reload meanwhile", pulled_unseen),
         TOKEN("C4 a CA's key that is gone from the token is 5.03, and nothing is issued", lost_key),
     };
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);

@@ -193,6 +193,33 @@ static void a_ca(void **state)
     assert_not_says("Alternative Name");
 }
 
+/* How many CAs may stand below it; and a key that has a name already keeps it. */
+static void a_ca_below_another(void **state)
+{
+    (void)state;
+    static const uint8_t name[] = {1, 2, 3, 4};
+    static const struct {
+        uint8_t path_len;
+        const char *text;
+    } rows[] = {{0, "CA:TRUE, pathlen:0\n"}, {1, "CA:TRUE, pathlen:1\n"}, {127, "pathlen:127\n"}};
+    estoc_cert_plan p = device_plan();
+    p.san = estoc_slice_of(NULL, 0);
+    p.subject_key_id = estoc_slice_of(name, sizeof name);
+    p.path_limited = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        p.ca = true;
+        p.path_len = rows[i].path_len;
+        estoc_slice got = issue(&p);
+        estoc_cert c;
+        assert_says(rows[i].text);
+        assert_int_equal(estoc_cert_parse(&c, got), 0);
+        assert_slice(c.ski, p.subject_key_id);
+    }
+    p.ca = false;
+    (void)issue(&p);
+    assert_not_says("pathlen");
+}
+
 /* A root names its own key as its issuer's. RFC 7093: the first 160 bits of SHA-256. */
 static void key_identifiers(void **state)
 {
@@ -347,6 +374,7 @@ int main(void)
         cmocka_unit_test(other_contents),
         cmocka_unit_test(a_server),
         cmocka_unit_test(a_ca),
+        cmocka_unit_test(a_ca_below_another),
         cmocka_unit_test(key_identifiers),
         cmocka_unit_test(critical_alternative_name),
         cmocka_unit_test(times_around_2050),

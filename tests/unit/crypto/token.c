@@ -2,6 +2,9 @@
 #include "token.h"
 #include "folder.h"
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
 #include <estoc/csr.h>
 
 static estoc_token_uri uri;
@@ -184,6 +187,86 @@ static void saved_is_where_it_is(void **state)
     assert_false(estoc_key_in_token(original));
 }
 
+/* By the functions that OpenSSL itself calls, in handshakes and for CMS. */
+static void assert_signs(const char *label, const char *id, estoc_key *whole)
+{
+    char uri_text[ESTOC_KEY_URI_MAX + 1];
+    uint8_t sig[ESTOC_SIG_MAX];
+    size_t len = sizeof sig;
+    estoc_key *key = NULL;
+    assert_int_equal(estoc_key_save(whole, in_folder("more.pem")), 0);
+    assert_int_equal(shell("softhsm2-util --import %s --token dev --label %s --id %s --pin " PIN
+                           " >/dev/null",
+                           in_folder("more.pem"), label, id),
+                     0);
+    snprintf(uri_text, sizeof uri_text,
+             "pkcs11:token=dev;object=%s;type=private?pin-source=file:%.64s/pin", label, folder);
+    assert_int_equal(estoc_key_load(uri_text, &key, &why), 0);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, estoc_key_native(key)), 1);
+    estoc_key_free(key); /* an association may hold it longer */
+    assert_int_equal(EVP_DigestSign(ctx, sig, &len, (const uint8_t *)"text", 4), 1);
+    EVP_MD_CTX_free(ctx);
+    ctx = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, estoc_key_native(whole)),
+                     1);
+    assert_int_equal(EVP_DigestVerify(ctx, sig, len, (const uint8_t *)"text", 4), 1);
+    EVP_MD_CTX_free(ctx);
+    estoc_key_free(whole);
+}
+
+static void used_by_openssl(void **state)
+{
+    (void)state;
+    estoc_key *key = NULL;
+    assert_int_equal(estoc_key_generate(ESTOC_KEY_P256, &key), 0);
+    assert_signs("p256", "11", key);
+    assert_int_equal(estoc_key_generate(ESTOC_KEY_P384, &key), 0);
+    assert_signs("p384", "12", key);
+    assert_int_equal(estoc_key_generate_rsa(2048, &key), 0);
+    assert_signs("rsa", "13", key);
+}
+
+static void decrypts(void **state)
+{
+    (void)state;
+    char uri_text[ESTOC_KEY_URI_MAX + 1];
+    uint8_t sealed[512], text[512];
+    size_t sealed_len = sizeof sealed, len = sizeof text;
+    estoc_key *key = NULL;
+    snprintf(uri_text, sizeof uri_text,
+             "pkcs11:token=dev;object=rsa;type=private?pin-source=file:%.64s/pin", folder);
+    assert_int_equal(estoc_key_load(uri_text, &key, &why), 0);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(estoc_key_native(key), NULL);
+    assert_int_equal(EVP_PKEY_encrypt_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_encrypt(ctx, sealed, &sealed_len, (const uint8_t *)"text", 4), 1);
+    assert_int_equal(EVP_PKEY_decrypt_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_decrypt(ctx, text, &len, sealed, sealed_len), 1);
+    assert_int_equal(len, 4);
+    assert_memory_equal(text, "text", 4);
+    EVP_PKEY_CTX_free(ctx);
+    estoc_key_free(key);
+}
+
+/* What softhsm2-util imports may not agree on secrets: the token says so, and it signs as before. */
+static void token_refuses(void **state)
+{
+    (void)state;
+    uint8_t secret[64], sig[ESTOC_SIG_MAX];
+    size_t secret_len = sizeof secret, len = 0;
+    estoc_key *key = from_token();
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(estoc_key_native(key), NULL);
+    assert_int_equal(EVP_PKEY_derive_init(ctx), 1);
+    assert_int_equal(EVP_PKEY_derive_set_peer(ctx, estoc_key_native(original)), 1);
+    assert_int_equal(EVP_PKEY_derive(ctx, secret, &secret_len), 0);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_error()), 0x68); /* CKR_KEY_FUNCTION_NOT_PERMITTED */
+    ERR_clear_error();
+    EVP_PKEY_CTX_free(ctx);
+    assert_int_equal(
+        estoc_key_sign(key, estoc_slice_str("text"), (estoc_buf){sig, sizeof sig}, &len), 0);
+    estoc_key_free(key);
+}
+
 static void faults(void **state)
 {
     (void)state;
@@ -214,6 +297,9 @@ int main(void)
         cmocka_unit_test(longest),
         cmocka_unit_test(signs_a_request),
         cmocka_unit_test(saved_is_where_it_is),
+        cmocka_unit_test(used_by_openssl),
+        cmocka_unit_test(decrypts),
+        cmocka_unit_test(token_refuses),
         cmocka_unit_test(faults),
     };
     return cmocka_run_group_tests_name("crypto token", tests, make_token, remove_token);
