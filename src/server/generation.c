@@ -156,11 +156,12 @@ static estoc_err open_authority(estoc_generation *g, const estoc_common *common,
         return open_ca(g, common->node, why);
     }
     g->max_age_s = c->refresh_s < c->max_age_s ? c->refresh_s : c->max_age_s; /* G3 */
-    estoc_why_set(why, "authority = registrar: not in this program yet");
-    return ESTOC_E_UNSUPPORTED;
+    return estoc_services_open(&g->services, c, common->node,
+                               (estoc_cms_from){g->server_key, &g->server_chain}, &g->decrypt_keys,
+                               common->news, common->news_ctx, &g->authority, why);
 }
 
-#define CRTS_MAX 64 /* certificates in an answer of /crts */
+#define CRTS_MAX 16 /* certificates in an answer of /crts */
 
 /* An ETag for what these bytes are, the same at every node and after every start. */
 static estoc_err make_etag(estoc_slice bytes, uint8_t etag[ESTOC_ETAG_LEN])
@@ -210,20 +211,6 @@ static estoc_err serve_certs(estoc_served *s, const estoc_slice *list, size_t n)
     return err ? err : make_etag(s->cert, s->cert_etag);
 }
 
-/* A fault of the configuration. What an upstream sends is none: then there is no /crts. */
-static estoc_err too_many(const estoc_generation *g, const char *profile, size_t *n, estoc_why *why)
-{
-    if (g->conf.authority == ESTOC_AUTHORITY_CA) {
-        estoc_why_set(why, "%s: more than %d certificates, rollover included", g->conf.ca_chain,
-                      CRTS_MAX);
-        return ESTOC_E_LIMIT;
-    }
-    estoc_log(ESTOC_LOG_ERROR, "registrar", "event", "crts", "profile", profile, "result",
-              "not served", "why", "the upstream has more certificates than are ever needed", NULL);
-    *n = 0;
-    return ESTOC_OK;
-}
-
 static estoc_err serve_profile(estoc_generation *g, const estoc_profile_conf *conf, estoc_why *why)
 {
     estoc_authority *a = g->authority;
@@ -239,8 +226,12 @@ static estoc_err serve_profile(estoc_generation *g, const estoc_profile_conf *co
     s->keygen = a->ops->makes_keys(a, profile);
     bool fits = add_certs(a->ops->anchors(a, profile), list, &n) &&
                 add_certs(&g->rollover, list, &n); /* E2 */
-    estoc_err err = fits ? ESTOC_OK : too_many(g, profile, &n, why);
-    err = err ? err : serve_certs(s, list, n);
+    if (!fits) {
+        estoc_why_set(why, "%s: more than %d certificates, rollover included", g->conf.ca_chain,
+                      CRTS_MAX);
+        return ESTOC_E_LIMIT;
+    }
+    estoc_err err = serve_certs(s, list, n);
     err = err ? err : estoc_access_load(conf, &g->anchors, &s->access, why);
     return err ? err : make_etag(s->attributes, s->attributes_etag);
 }

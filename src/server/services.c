@@ -81,3 +81,42 @@ void estoc_services_free(estoc_services *s)
     }
     s->n = 0;
 }
+
+estoc_err estoc_services_open(const estoc_services *s, const estoc_config *c, const char *node,
+                              estoc_cms_from signer, const estoc_shared_keys *decrypt_keys,
+                              void (*news)(void *ctx), void *news_ctx, estoc_authority **out,
+                              estoc_why *why)
+{
+    *out = NULL;
+    estoc_errand *errands = calloc(ESTOC_PROFILES_MAX, sizeof *errands);
+    if (errands == NULL) {
+        return ESTOC_E_MEMORY;
+    }
+    for (size_t i = 0; i < c->profiles_n; i++) {
+        const estoc_profile_conf *p = &c->profiles[i];
+        errands[i] = (estoc_errand){.profile = p->profile,
+                                    .upstream = p->upstream_at,
+                                    .keygen = p->keygen,
+                                    .reenroll = p->reenroll};
+        memcpy(errands[i].label, p->label, sizeof errands[i].label);
+    }
+    const estoc_registrar_cfg cfg = {.store_url = c->store,
+                                     .node = node,
+                                     .upstreams = s->at,
+                                     .upstreams_n = s->n,
+                                     .errands = errands,
+                                     .errands_n = c->profiles_n,
+                                     .keygen_signer = signer,
+                                     .decrypt_keys = decrypt_keys,
+                                     .connections_max = c->connections_max,
+                                     .queue_max = c->queue_max,
+                                     .patience_s = c->patience_s,
+                                     .refresh_s = c->refresh_s,
+                                     .retry_window_s = c->retry_window_s,
+                                     .pending_keep_s = c->pending.keep_s,
+                                     .news = news,
+                                     .news_ctx = news_ctx};
+    estoc_err err = estoc_registrar_open(&cfg, out, why);
+    free(errands);
+    return err;
+}

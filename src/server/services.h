@@ -28,4 +28,13 @@ ESTOC_MUST_USE estoc_err estoc_services_load(estoc_services *s, const estoc_conf
 /** And wipe. */
 void estoc_services_free(estoc_services *s);
 
+/** Open the registrar that asks these: its keys for devices are signed by `signer`, all else as the
+ *  configuration says. What is pointed to must outlive it.
+ *  @return as estoc_registrar_open                                                                 */
+ESTOC_MUST_USE estoc_err estoc_services_open(const estoc_services *s, const estoc_config *c,
+                                             const char *node, estoc_cms_from signer,
+                                             const estoc_shared_keys *decrypt_keys,
+                                             void (*news)(void *ctx), void *news_ctx,
+                                             estoc_authority **out, estoc_why *why);
+
 #endif
