@@ -46,7 +46,7 @@ bool estocd_books_open(const char *command, const char *dir, estocd_books *b)
     b->command = command;
     b->store = NULL;
     b->behind = NULL;
-    if (!estocd_configure(command, dir, &b->conf)) {
+    if (!estocd_configure_ca(command, dir, &b->conf)) {
         return false;
     }
     b->store = estocd_open_store_of(command, &b->conf);

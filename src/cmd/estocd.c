@@ -75,6 +75,44 @@ bool estocd_configure(const char *command, const char *dir, estoc_config *conf)
     return estoc_config_load(dir, conf, report, &at) == ESTOC_OK;
 }
 
+/* What to do where there is no CA. */
+static const char *instead_of(const char *command)
+{
+    static const struct {
+        const char *command, *text;
+    } rows[] = {
+        {"device", "make the device's credential by a CA that is in its client-anchors"},
+        {"crl", "the CA behind it makes the lists"},
+        {"approve", "what waits, see `estocd pending`, is decided there"},
+        {"reject", "what waits, see `estocd pending`, is decided there; to keep a device out here, "
+                   "see `deny` in estocd.conf(5)"},
+        {"profiles", "its profiles are those of its estocd.conf, and are not kept in the store"},
+        {"audit", "what it decides is in the log of `estocd run`"},
+        {"ca", "the CA's keys are there, and not here"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t len = strlen(rows[i].command);
+        if (strncmp(command, rows[i].command, len) == 0 &&
+            (command[len] == '\0' || command[len] == ' ')) {
+            return rows[i].text;
+        }
+    }
+    return "ask for it there";
+}
+
+bool estocd_configure_ca(const char *command, const char *dir, estoc_config *conf)
+{
+    if (!estocd_configure(command, dir, conf)) {
+        return false;
+    }
+    if (conf->authority != ESTOC_AUTHORITY_CA) {
+        estocd_say(command, "%s: is a registrar, whose CA is elsewhere: %s", dir,
+                   instead_of(command));
+        return false;
+    }
+    return true;
+}
+
 estoc_store *estocd_open_store_of(const char *command, const estoc_config *conf)
 {
     estoc_store *store = NULL;

@@ -51,6 +51,8 @@ int estocd_ca(int argc, char **argv);
 int estocd_say(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** Read DIR/estocd.conf, and tell all its faults on stderr. @return whether it has none */
 bool estocd_configure(const char *command, const char *dir, estoc_config *conf);
+/** The same for a command that needs a CA: tells a registrar's operator where to look instead. */
+bool estocd_configure_ca(const char *command, const char *dir, estoc_config *conf);
 /** Open the store of DIR, which must be there: a look makes nothing. What fails is told on stderr.
  *  @return NULL then                                                                               */
 estoc_store *estocd_open_store(const char *command, const char *dir);

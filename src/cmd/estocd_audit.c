@@ -25,7 +25,7 @@ int estocd_audit_files(const char *command, const char *dir, const estoc_args_li
     if (dir == NULL) {
         return 0;
     }
-    if (!estocd_configure(command, dir, conf)) {
+    if (!estocd_configure_ca(command, dir, conf)) {
         return 1;
     }
     if (files->n == ESTOC_ARGS_LIST_MAX) {

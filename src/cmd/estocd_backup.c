@@ -305,6 +305,10 @@ static void tell_outside(void *ctx, const char *key, const char *path)
 static int tell(const struct backup *b)
 {
     struct stat st = {.st_size = 0};
+    char log[64] = ""; /* a registrar keeps none */
+    if (b->conf.audit[0] != '\0') {
+        snprintf(log, sizeof log, ", the log up to line %lld", (long long)b->line);
+    }
     estoc_config_files(&b->conf, tell_outside, (void *)(uintptr_t)b);
     if (b->key.st_ino != 0) {
         fprintf(stderr, "estocd " COMMAND ": note: not in it, for the CA's key is: %s\n",
@@ -312,10 +316,10 @@ static int tell(const struct backup *b)
     }
     (void)stat(b->out, &st);
     fprintf(stderr,
-            "%s: %llu certificates, %llu files, the log up to line %lld; %lld bytes. Who has it "
-            "has the keys that are in %s\n",
-            b->out, (unsigned long long)b->certificates, (unsigned long long)b->files,
-            (long long)b->line, (long long)st.st_size, b->dir);
+            "%s: %llu certificates, %llu files%s; %lld bytes. Who has it has the keys that are in "
+            "%s\n",
+            b->out, (unsigned long long)b->certificates, (unsigned long long)b->files, log,
+            (long long)st.st_size, b->dir);
     return 0;
 }
 

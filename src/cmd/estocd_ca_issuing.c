@@ -83,7 +83,7 @@ static int write_csr(const struct csr *c, estoc_key *key)
 static int make_csr(struct csr *c)
 {
     estoc_key *key = NULL;
-    if (!estocd_configure(CSR, c->dir, &conf)) {
+    if (!estocd_configure_ca(CSR, c->dir, &conf)) {
         return 1;
     }
     if (c->key[0] != '\0' && !estoc_key_is_uri(c->key)) {
@@ -284,7 +284,7 @@ static int take_into_use(const struct import *in)
 static int import(struct import *in)
 {
     estoc_why why = {""};
-    if (!estocd_configure(IMPORT, in->dir, &conf)) {
+    if (!estocd_configure_ca(IMPORT, in->dir, &conf)) {
         return 1;
     }
     estoc_err err = estoc_certs_load(in->file, &in->then.chain, &why);
@@ -368,7 +368,7 @@ static int show(const char *dir)
     estoc_key *next = NULL;
     uint8_t spki[ESTOC_SPKI_MAX];
     size_t len = 0;
-    if (!estocd_configure(SHOW, dir, &conf) ||
+    if (!estocd_configure_ca(SHOW, dir, &conf) ||
         estoc_ca_pair_load(SHOW, conf.ca_chain, conf.ca_key, conf.ca_passphrase, &p)) {
         return 1;
     }

@@ -25,7 +25,7 @@ struct rollover {
 static int load_now(struct rollover *r)
 {
     const estoc_config *c = &r->conf;
-    if (!estocd_configure(COMMAND, r->dir, &r->conf) ||
+    if (!estocd_configure_ca(COMMAND, r->dir, &r->conf) ||
         estoc_ca_pair_load(COMMAND, c->ca_chain, c->ca_key, c->ca_passphrase, &r->now) ||
         estoc_next_key_path(COMMAND, c, r->next_key)) {
         return 1;

@@ -11,26 +11,20 @@
 
 #include "access.h"
 #include "args.h"
+#include "check.h"
 #include "conf_value.h"
 #include "credential.h"
 #include "dtls.h"
 #include "estocd.h"
 #include "text.h"
 #include "trail.h"
+#include "upstreams.h"
 
 #define COMMAND      "check"
 #define SOON_S       (30 * 86400)
 #define IP_UDP_BYTES 48u
 
-struct check {
-    estoc_config conf;
-    estoc_blobs ca, server, anchors, expired, crls;
-    estoc_key *ca_key, *server_key;
-    int64_t now;
-    unsigned faults;
-};
-
-__attribute__((format(printf, 2, 3))) static void fault(struct check *c, const char *fmt, ...)
+void estocd_fault(estocd_checking *c, const char *fmt, ...)
 {
     char text[768];
     va_list args;
@@ -45,49 +39,48 @@ static const char *said(const estoc_why *why, estoc_err err)
     return why->text[0] != '\0' ? why->text : estoc_err_text(err);
 }
 
-/* What is no fault: it may be meant so. */
-static void note(const char *file, const char *text)
+void estocd_note(const char *file, const char *text)
 {
     fprintf(stderr, "estocd " COMMAND ": note: %s: %s\n", file, text);
 }
 
-/* Whether a certificate is valid now, and for some time. */
-static void check_dates(struct check *c, const char *file, const estoc_cert *cert)
+void estocd_check_dates(estocd_checking *c, const char *file, const estoc_cert *cert)
 {
     char at[32];
     if (c->now < cert->not_before) {
-        fault(c, "%s: not valid before %s; is the clock right?", file,
-              estoc_time_text(cert->not_before, at, sizeof at));
+        estocd_fault(c, "%s: not valid before %s; is the clock right?", file,
+                     estoc_time_text(cert->not_before, at, sizeof at));
     } else if (c->now > cert->not_after) {
-        fault(c, "%s: not valid since %s", file, estoc_time_text(cert->not_after, at, sizeof at));
+        estocd_fault(c, "%s: not valid since %s", file,
+                     estoc_time_text(cert->not_after, at, sizeof at));
     } else if (cert->not_after - c->now < SOON_S) {
-        note(file, "ends within 30 days");
+        estocd_note(file, "ends within 30 days");
     }
 }
 
-static void check_pair(struct check *c, const char *cert_file, const char *key_file,
+static void check_pair(estocd_checking *c, const char *cert_file, const char *key_file,
                        const char *passphrase, bool ca, estoc_blobs *chain, estoc_key **key)
 {
     estoc_why why = {""};
     estoc_cert cert;
     estoc_err err = estoc_credential_load_sealed(cert_file, key_file, passphrase, chain, key, &why);
     if (err) {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
         return;
     }
     err = estoc_cert_parse(&cert, estoc_blob_slice(chain->at[0]));
     if (err) {
-        fault(c, "%s: %s", cert_file, estoc_err_text(err));
+        estocd_fault(c, "%s: %s", cert_file, estoc_err_text(err));
         return;
     }
     if (ca != cert.ca) {
-        fault(c,
-              ca ? "%s: not the certificate of a CA"
-                 : "%s: the certificate of a CA, not of a "
-                   "server",
-              cert_file);
+        estocd_fault(c,
+                     ca ? "%s: not the certificate of a CA"
+                        : "%s: the certificate of a CA, not of a "
+                          "server",
+                     cert_file);
     }
-    check_dates(c, cert_file, &cert);
+    estocd_check_dates(c, cert_file, &cert);
 }
 
 static bool has_cert(const estoc_blobs *list, estoc_blob cert)
@@ -100,101 +93,104 @@ static bool has_cert(const estoc_blobs *list, estoc_blob cert)
     return false;
 }
 
-static void check_anchors(struct check *c)
+static void check_anchors(estocd_checking *c)
 {
     const char *file = c->conf.client_anchors;
     estoc_why why = {""};
     estoc_err err = estoc_certs_load(file, &c->anchors, &why);
     if (err || c->anchors.n == 0) {
-        fault(c, "%s", err ? said(&why, err) : "client-anchors: no certificate, so no client");
+        estocd_fault(c, "%s",
+                     err ? said(&why, err) : "client-anchors: no certificate, so no client");
         return;
     }
     for (size_t i = 0; i < c->anchors.n; i++) {
         estoc_cert cert;
         if (estoc_cert_parse(&cert, estoc_blob_slice(c->anchors.at[i])) || !cert.ca) {
-            fault(c, "%s: certificate %zu is not that of a CA", file, i + 1);
+            estocd_fault(c, "%s: certificate %zu is not that of a CA", file, i + 1);
         } else if (c->now > cert.not_after) {
-            note(file, "a certificate in it is not valid any more");
+            estocd_note(file, "a certificate in it is not valid any more");
         }
     }
-    bool own = false;
+    bool own = false; /* behind a registrar, `--online` tells */
     for (size_t i = 0; i < c->ca.n; i++) {
         own |= has_cert(&c->anchors, c->ca.at[i]);
     }
     if (c->ca.n > 0 && !own) {
-        note(file, "has none of the CA's certificates: devices cannot come back to renew");
+        estocd_note(file, "has none of the CA's certificates: devices cannot come back to renew");
     }
 }
 
 /* Files of certificates that need not be there. */
-static void check_more_certs(struct check *c, const char *file, estoc_blobs *certs)
+static void check_more_certs(estocd_checking *c, const char *file, estoc_blobs *certs)
 {
     estoc_why why = {""};
     estoc_err err = file[0] != '\0' ? estoc_certs_load(file, certs, &why) : ESTOC_OK;
     if (err) {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
     }
 }
 
-static void check_client_crls(struct check *c)
+static void check_client_crls(estocd_checking *c)
 {
     const char *file = c->conf.client_crls;
     estoc_why why = {""};
     estoc_err err = file[0] != '\0' ? estoc_crls_load(file, &c->crls, &why) : ESTOC_OK;
     if (err) {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
     }
     for (size_t i = 0; i < c->crls.n; i++) {
         estoc_crl_head head;
         if (!estoc_crl_read(estoc_blob_slice(c->crls.at[i]), &head) && head.next != 0 &&
             head.next < c->now) {
-            note(file, "a list in it is out of date");
+            estocd_note(file, "a list in it is out of date");
         }
     }
 }
 
 /* The files that say who may use a profile. */
-static void check_access(struct check *c)
+static void check_access(estocd_checking *c)
 {
     for (size_t i = 0; i < c->conf.profiles_n; i++) {
         estoc_why why = {""};
         estoc_access *access;
         estoc_err err = estoc_access_load(&c->conf.profiles[i], &c->anchors, &access, &why);
         if (err) {
-            fault(c, "%s", said(&why, err));
+            estocd_fault(c, "%s", said(&why, err));
         }
         estoc_access_free(access);
     }
 }
 
 /* HC 237 */
-static void check_lists(struct check *c)
+static void check_lists(estocd_checking *c)
 {
     const estoc_config *conf = &c->conf;
     bool any = conf->crl_file[0] != '\0' || conf->crl_listen[0] != '\0';
     if (any && c->ca.n > 0 && !estoc_cert_signs_crls(estoc_blob_slice(c->ca.at[0]))) {
-        fault(c, "%s: its key usage does not allow revocation lists (cRLSign)", conf->ca_chain);
+        estocd_fault(c, "%s: its key usage does not allow revocation lists (cRLSign)",
+                     conf->ca_chain);
     }
     if (!any && conf->crl_url[0] != '\0') {
-        note(conf->crl_url, "no list is made here for it: set crl-file or crl-listen, or let a "
-                            "timer run `estocd crl`");
+        estocd_note(conf->crl_url,
+                    "no list is made here for it: set crl-file or crl-listen, or let a "
+                    "timer run `estocd crl`");
     }
 }
 
-static void check_commands(struct check *c)
+static void check_commands(estocd_checking *c)
 {
     for (size_t i = 0; i < c->conf.profiles_n; i++) {
         const estoc_profile *p = &c->conf.profiles[i].profile;
         char path[ESTOC_COMMAND_MAX];
         snprintf(path, sizeof path, "%.*s", (int)strcspn(p->command, " \t"), p->command);
         if (p->approver == ESTOC_APPROVER_COMMAND && access(path, X_OK) != 0) {
-            fault(c, "%s: %s", path, strerror(errno));
+            estocd_fault(c, "%s: %s", path, strerror(errno));
         }
     }
 }
 
 /* K1: after /crts a device checks the server against what it got. */
-static void check_server_by_ca(const struct check *c)
+static void check_server_by_ca(const estocd_checking *c)
 {
     estoc_blob list[32];
     estoc_blobs between = {list, 0};
@@ -210,12 +206,13 @@ static void check_server_by_ca(const struct check *c)
     const estoc_blobs root = {&c->ca.at[c->ca.n - 1], 1};
     if (estoc_chain_verify(estoc_blob_slice(c->server.at[0]), &between, &root, ESTOC_PURPOSE_SERVER,
                            c->now, NULL)) {
-        note(c->conf.server_chain, "does not lead to the root of the CA: devices that have asked "
-                                   "for the trust anchors will not go on");
+        estocd_note(c->conf.server_chain,
+                    "does not lead to the root of the CA: devices that have asked "
+                    "for the trust anchors will not go on");
     }
 }
 
-static void check_dtls(struct check *c)
+static void check_dtls(estocd_checking *c)
 {
     estoc_why why = {""};
     estoc_dtls_server *dtls;
@@ -231,13 +228,13 @@ static void check_dtls(struct check *c)
     }
     estoc_err err = estoc_dtls_server_new(&cfg, &dtls, &why);
     if (err) {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
         return;
     }
     estoc_dtls_server_free(dtls);
 }
 
-static void check_decrypt_keys(struct check *c)
+static void check_decrypt_keys(estocd_checking *c)
 {
     estoc_why why = {""};
     estoc_shared_keys keys;
@@ -246,18 +243,18 @@ static void check_decrypt_keys(struct check *c)
     }
     estoc_err err = estoc_shared_keys_load(c->conf.decrypt_keys, &keys, &why);
     if (err) {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
     }
     estoc_shared_keys_free(&keys);
 }
 
 static void tell_published(void *ctx, int line, const char *text)
 {
-    fault(ctx, "the published profiles, line %d: %s", line, text);
+    estocd_fault(ctx, "the published profiles, line %d: %s", line, text);
 }
 
 /* Of another node's, by another version of this program. */
-static void check_published(struct check *c, estoc_store *store)
+static void check_published(estocd_checking *c, estoc_store *store)
 {
     int64_t version = 0;
     estoc_blob text;
@@ -266,14 +263,14 @@ static void check_published(struct check *c, estoc_store *store)
     }
     estoc_err err = estoc_store_policy_published(store, &version, &text);
     if (err == ESTOC_E_NOT_FOUND) {
-        fault(c, "profiles = store, but none are published; see `estocd profiles publish`");
+        estocd_fault(c, "profiles = store, but none are published; see `estocd profiles publish`");
     } else if (err) {
-        fault(c, "the store: %s", estoc_store_why(store));
+        estocd_fault(c, "the store: %s", estoc_store_why(store));
     } else {
         err = estoc_config_profiles(&c->conf, estoc_blob_slice(text), tell_published, c);
         estoc_blob_free(&text);
         if (err && err != ESTOC_E_CONFIG) {
-            fault(c, "%s", estoc_err_text(err));
+            estocd_fault(c, "%s", estoc_err_text(err));
         }
     }
 }
@@ -287,20 +284,21 @@ static bool has_password(const char *url)
            (at != NULL && memchr(user + 3, ':', (size_t)(at - user - 3)) != NULL);
 }
 
-static void check_password(const struct check *c)
+static void check_password(const estocd_checking *c)
 {
     char path[sizeof c->conf.dir + 16];
     struct stat st;
     if (has_password(c->conf.store) &&
         !estoc_path_join(path, sizeof path, c->conf.dir, ESTOCD_CONF) && stat(path, &st) == 0 &&
         (st.st_mode & 077) != 0) {
-        note(path, "has the database's password, and others may read it: chmod 600, or put the "
-                   "password into ~/.pgpass");
+        estocd_note(path,
+                    "has the database's password, and others may read it: chmod 600, or put the "
+                    "password into ~/.pgpass");
     }
 }
 
 /* Whether the store is the one that the audit log is of. */
-static void check_audit(struct check *c, estoc_store *store)
+static void check_audit(estocd_checking *c, estoc_store *store)
 {
     estoc_trail trail;
     estoc_audit_position pos = {.waiting = 0};
@@ -315,12 +313,12 @@ static void check_audit(struct check *c, estoc_store *store)
         }
     }
     if (err || why.text[0] != '\0') {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
     }
     estoc_trail_close(&trail);
 }
 
-static uint64_t check_store(struct check *c)
+static uint64_t check_store(estocd_checking *c)
 {
     estoc_why why = {""};
     estoc_store *store;
@@ -329,23 +327,25 @@ static uint64_t check_store(struct check *c)
     check_password(c);
     if (path != NULL && !estoc_file_exists(path)) {
         if (errno == ENOENT) {
-            note(path, "is not there: `estocd run` begins a new one");
+            estocd_note(path, "is not there: `estocd run` begins a new one");
         } else {
-            fault(c, "%s: %s", path, strerror(errno));
+            estocd_fault(c, "%s: %s", path, strerror(errno));
         }
         return 0;
     }
     estoc_err err = estoc_store_open(c->conf.store, &store, &why);
     if (err) {
-        fault(c, "%s", said(&why, err));
+        estocd_fault(c, "%s", said(&why, err));
         return 0;
     }
-    err = estoc_store_count(store, &n);
+    err = estocd_issued(store, &n);
     if (err) {
-        fault(c, "the store: %s", estoc_store_why(store));
+        estocd_fault(c, "the store: %s", estoc_store_why(store));
     }
-    check_published(c, store);
-    check_audit(c, store);
+    if (c->conf.authority == ESTOC_AUTHORITY_CA) {
+        check_published(c, store);
+        check_audit(c, store);
+    }
     estoc_store_close(store);
     return n;
 }
@@ -368,7 +368,32 @@ static const char *shown_store(const estoc_config *conf)
     return path != NULL ? path : "PostgreSQL";
 }
 
-static void print_summary(const struct check *c, uint64_t issued)
+static void print_upstreams(const estocd_checking *c)
+{
+    for (size_t i = 0; i < c->services.n; i++) {
+        const estoc_upstream *u = &c->services.at[i];
+        for (size_t n = 0; n < u->url_n; n++) {
+            printf("%-8s %s\n", "upstream", u->url[n]);
+        }
+    }
+}
+
+static void print_profile(const estocd_checking *c, const estoc_profile_conf *p)
+{
+    const char *name = p->profile.name[0] != '\0' ? p->profile.name : "(default)";
+    char validity[24];
+    if (c->conf.authority == ESTOC_AUTHORITY_CA) {
+        printf("%-8s %s, for %s\n", "profile", name,
+               estoc_conf_time_text((uint64_t)p->profile.validity_s * 1000, validity,
+                                    sizeof validity));
+    } else {
+        printf("%-8s %s, from [upstream%s%s]%s%s\n", "profile", name,
+               p->upstream[0] != '\0' ? " " : "", p->upstream,
+               p->label[0] != '\0' ? ", by the label " : "", p->label);
+    }
+}
+
+static void print_summary(const estocd_checking *c, uint64_t issued)
 {
     const estoc_config *conf = &c->conf;
     printf("%-8s ", "listen");
@@ -376,27 +401,39 @@ static void print_summary(const struct check *c, uint64_t issued)
         printf("%s%s", i > 0 ? ", " : "", conf->listen[i]);
     }
     printf("\n");
-    print_cert("ca", c->ca.at[0]);
+    if (c->ca.n > 0) {
+        print_cert("ca", c->ca.at[0]);
+    }
     print_cert("server", c->server.at[0]);
+    if (!c->online) { /* or it has told of each already */
+        print_upstreams(c);
+    }
     printf("%-8s %zu in %s\n", "anchors", c->anchors.n, conf->client_anchors);
     printf("%-8s %s, %llu issued\n", "store", shown_store(conf), (unsigned long long)issued);
     for (size_t i = 0; i < conf->profiles_n; i++) {
-        const estoc_profile *p = &conf->profiles[i].profile;
-        char validity[24];
-        printf("%-8s %s, for %s\n", "profile", p->name[0] != '\0' ? p->name : "(default)",
-               estoc_conf_time_text((uint64_t)p->validity_s * 1000, validity, sizeof validity));
+        print_profile(c, &conf->profiles[i]);
     }
     printf("no faults\n");
 }
 
-static int check(const char *dir)
+static int check(const char *dir, bool online)
 {
-    static struct check c;
+    static estocd_checking c;
     c.now = estoc_unix_s();
     if (!estocd_configure(COMMAND, dir, &c.conf)) {
         return 1;
     }
-    check_pair(&c, c.conf.ca_chain, c.conf.ca_key, c.conf.ca_passphrase, true, &c.ca, &c.ca_key);
+    bool registrar = c.conf.authority == ESTOC_AUTHORITY_REGISTRAR;
+    c.online = online && registrar;
+    if (online && !registrar) {
+        estocd_note("--online", "there is nobody to ask: this is a CA, not a registrar");
+    }
+    if (registrar) {
+        estocd_check_upstreams(&c);
+    } else {
+        check_pair(&c, c.conf.ca_chain, c.conf.ca_key, c.conf.ca_passphrase, true, &c.ca,
+                   &c.ca_key);
+    }
     check_pair(&c, c.conf.server_chain, c.conf.server_key, NULL, false, &c.server, &c.server_key);
     check_anchors(&c);
     estoc_blobs denied = {NULL, 0}, rollover = {NULL, 0};
@@ -411,6 +448,9 @@ static int check(const char *dir)
     check_dtls(&c);
     check_decrypt_keys(&c);
     uint64_t issued = check_store(&c);
+    if (c.online) {
+        estocd_check_online(&c);
+    }
     if (c.faults == 0) {
         print_summary(&c, issued);
     }
@@ -423,6 +463,7 @@ static int check(const char *dir)
     estoc_blobs_free(&rollover);
     estoc_key_free(c.ca_key);
     estoc_key_free(c.server_key);
+    estoc_services_free(&c.services);
     return c.faults > 0 ? 1 : estocd_finish(COMMAND);
 }
 
@@ -430,8 +471,13 @@ int estocd_check(int argc, char **argv)
 {
     const char *dir = NULL;
     const char *unused;
+    bool online = false;
     const estoc_arg options[] = {
         ESTOCD_DIR_OPTION(&dir),
+        {.name = "online",
+         .kind = ESTOC_ARG_FLAG,
+         .help = "of a registrar: ask the EST servers behind it, too",
+         .to.flag = &online},
         {.kind = ESTOC_ARG_END},
     };
     const estoc_usage usage = {
@@ -442,10 +488,13 @@ int estocd_check(int argc, char **argv)
             "Reads DIR/estocd.conf and tells each fault with its line; if there is none, the\n"
             "files it names: whether they can be read, keys belong to their certificates,\n"
             "certificates are valid now, the store opens. What may be meant so is a note. Exits\n"
-            "with 1 if there is a fault. Use it before SIGHUP, too.",
+            "with 1 if there is a fault. Use it before SIGHUP, too.\n\n"
+            "Of a registrar, --online asks each EST server behind it for its certificates, and\n"
+            "tells which ones answer, and what devices would run into. What does not answer is\n"
+            "a fault.",
         .example = "  estocd check --dir ~/est && kill -HUP $(pidof estocd)",
         .options = options,
     };
     int code = estoc_args_parse(&usage, argc, argv, &unused);
-    return code == ESTOC_ARGS_RUN ? check(dir) : code;
+    return code == ESTOC_ARGS_RUN ? check(dir, online) : code;
 }

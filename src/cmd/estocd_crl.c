@@ -102,7 +102,7 @@ static int with_store(struct crl *c, estoc_store *store, const char *file, bool 
 static int crl(const char *dir, const char *file, bool json)
 {
     static struct crl c;
-    if (!estocd_configure(COMMAND, dir, &c.conf)) {
+    if (!estocd_configure_ca(COMMAND, dir, &c.conf)) {
         return 1;
     }
     int code = load_issuer(&c);

@@ -65,7 +65,7 @@ static int load(struct device *d)
     static estoc_config conf;
     char crt[sizeof conf.dir + 32], key[sizeof conf.dir + 32];
     estoc_why why = {""};
-    if (!estocd_configure(COMMAND, d->dir, &conf)) {
+    if (!estocd_configure_ca(COMMAND, d->dir, &conf)) {
         return 1;
     }
     if (estoc_path_join(crt, sizeof crt, d->dir, ESTOCD_MAKER_CERT) ||

@@ -74,10 +74,16 @@ static bool print_version(void *ctx, int64_t version, int64_t made_at)
     return printf("%-8lld  %-20s  %s\n", (long long)version, at, published ? "yes" : "no") >= 0;
 }
 
+static estoc_store *open_store(const char *command, const char *dir)
+{
+    static estoc_config conf;
+    return estocd_configure_ca(command, dir, &conf) ? estocd_open_store_of(command, &conf) : NULL;
+}
+
 static int list(const char *dir, bool json)
 {
     struct listing l = {.json = json};
-    estoc_store *store = estocd_open_store(LIST, dir);
+    estoc_store *store = open_store(LIST, dir);
     if (store == NULL) {
         return 1;
     }
@@ -104,7 +110,7 @@ static int show(const char *dir, const char *which)
                           "`published`",
                           which);
     }
-    estoc_store *store = estocd_open_store(SHOW, dir);
+    estoc_store *store = open_store(SHOW, dir);
     if (store == NULL) {
         return 1;
     }

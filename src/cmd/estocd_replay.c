@@ -234,7 +234,7 @@ static int replay(const char *dir, estoc_args_list *files, bool json)
     static struct replaying r;
     bool nothing = false;
     r.books.command = COMMAND;
-    if (!estocd_configure(COMMAND, dir, &r.books.conf)) {
+    if (!estocd_configure_ca(COMMAND, dir, &r.books.conf)) {
         return 1;
     }
     r.books.store = estocd_open_store_of(COMMAND, &r.books.conf);

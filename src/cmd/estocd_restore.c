@@ -178,17 +178,17 @@ static void undo(const struct restore *r)
 
 /* ------------------------------------------------------------------------------ the configuration */
 
-/* The line of [ca] that names the store; NULL: there is none. */
-static const char *find_store(const char *text, const char **section)
+/* The line that names the store, in the section of the authority; NULL: there is none. */
+static const char *find_store(const char *text, const char *name, const char **section)
 {
-    bool in_ca = false;
+    bool inside = false;
     *section = NULL;
     for (const char *at = text; *at != '\0'; at += strcspn(at, "\n"), at += *at == '\n') {
         const char *word = at + strspn(at, " \t");
         if (*word == '[') {
-            in_ca = strncmp(word, "[ca]", 4) == 0;
-            *section = in_ca ? at + strcspn(at, "\n") : *section;
-        } else if (in_ca && strncmp(word, "store", 5) == 0 &&
+            inside = strncmp(word, name, strlen(name)) == 0;
+            *section = inside ? at + strcspn(at, "\n") : *section;
+        } else if (inside && strncmp(word, "store", 5) == 0 &&
                    (word[5] == '=' || word[5 + strspn(word + 5, " \t")] == '=')) {
             return at;
         }
@@ -205,17 +205,18 @@ static int set_store(struct restore *r)
     char *old = err ? NULL : strndup((const char *)text.ptr, text.len);
     char *new = NULL;
     const char *section;
+    const char *name = r->conf.authority == ESTOC_AUTHORITY_REGISTRAR ? "[registrar]" : "[ca]";
     estoc_blob_free(&text);
     if (old == NULL) {
         return cannot_write(path);
     }
-    const char *line = find_store(old, &section);
+    const char *line = find_store(old, name, &section);
     const char *behind = line != NULL ? line + strcspn(line, "\n") : section;
     int n = line != NULL
                 ? asprintf(&new, "%.*sstore = %s%s", (int)(line - old), old, r->url, behind)
             : section != NULL
                 ? asprintf(&new, "%.*s\nstore = %s%s", (int)(section - old), old, r->url, behind)
-                : asprintf(&new, "%s\n[ca]\nstore = %s\n", old, r->url);
+                : asprintf(&new, "%s\n%s\nstore = %s\n", old, name, r->url);
     err = n < 0 ? ESTOC_E_MEMORY : estoc_file_write(path, estoc_slice_str(new), 0600);
     free(n < 0 ? NULL : new);
     free(old);
@@ -297,13 +298,21 @@ static int open_both(struct restore *r)
     return code;
 }
 
+static int configure(struct restore *r)
+{
+    return estoc_config_load(r->dir, &r->conf, NULL, NULL)
+               ? estocd_say(COMMAND, "%s: is not to be read; see what `estocd check --dir %s` says",
+                            in_dir(r, ESTOCD_CONF), r->dir)
+               : 0;
+}
+
 static int put_store(struct restore *r)
 {
     estoc_log_file(fopen("/dev/null", "w")); /* what fails is told here */
-    int code = r->url != NULL ? set_store(r) : 0;
-    if (!code && estoc_config_load(r->dir, &r->conf, NULL, NULL)) {
-        code = estocd_say(COMMAND, "%s: is not to be read; see what `estocd check --dir %s` says",
-                          in_dir(r, ESTOCD_CONF), r->dir);
+    int code = configure(r);
+    if (!code && r->url != NULL) {
+        code = set_store(r);
+        code = code ? code : configure(r);
     }
     code = code ? code : copy_archive(r);
     code = code ? code : open_both(r);
@@ -318,6 +327,16 @@ static int tell(const struct restore *r)
     char at[64], line[32];
     estoc_archive_noted(r->archive, "made_at", at, sizeof at);
     estoc_archive_noted(r->archive, "line", line, sizeof line);
+    if (r->conf.authority == ESTOC_AUTHORITY_REGISTRAR) {
+        fprintf(stderr,
+                "%s: as of %s\n"
+                "Devices that were served since get another certificate if they ask again.\n"
+                "next:\n"
+                "  estocd check --dir %s\n"
+                "  estocd run --dir %s\n",
+                r->dir, at, r->dir, r->dir);
+        return 0;
+    }
     fprintf(
         stderr,
         "%s: as of %s, line %s of the audit log\n"

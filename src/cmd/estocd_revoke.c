@@ -66,6 +66,15 @@ static int tell_whose(estoc_store *store, const char *id, estoc_slice serial)
                                  id, url);
 }
 
+/* All that a registrar's store has. */
+static int revoke_elsewhere(const estoc_config *conf, const char *id, estoc_slice serial)
+{
+    estoc_store *store = estocd_open_store_of(COMMAND, conf);
+    int code = store != NULL ? tell_whose(store, id, serial) : 1;
+    estoc_store_close(store);
+    return code;
+}
+
 static int revoke(const char *dir, const char *id, const char *why, bool json)
 {
     uint8_t bytes[ESTOC_SERIAL_MAX];
@@ -79,6 +88,12 @@ static int revoke(const char *dir, const char *id, const char *why, bool json)
         return estocd_say(COMMAND, "--reason %.40s: must be one of " ESTOCD_REASONS, why);
     }
     static estocd_books books;
+    if (!estocd_configure(COMMAND, dir, &books.conf)) {
+        return 1;
+    }
+    if (books.conf.authority == ESTOC_AUTHORITY_REGISTRAR) {
+        return revoke_elsewhere(&books.conf, id, serial);
+    }
     if (!estocd_books_open(COMMAND, dir, &books)) {
         return 1;
     }
