@@ -81,6 +81,9 @@ static void print_ready(const estoc_server *server)
     for (size_t i = 0; estoc_server_plain_address(server, i) != NULL; i++) {
         printf("ready coap://%s\n", estoc_server_plain_address(server, i));
     }
+    for (size_t i = 0; estoc_server_https_address(server, i) != NULL; i++) {
+        printf("ready https://%s\n", estoc_server_https_address(server, i));
+    }
     if (estoc_server_http_address(server) != NULL) {
         printf("ready http://%s/crl\n", estoc_server_http_address(server));
     }
@@ -154,8 +157,8 @@ static int parse(int argc, char **argv, const char **dir, estoc_args_list *liste
         .summary = "serve enrollment over CoAPS",
         .description =
             "Prints `ready coaps://ADDR:PORT` for each socket once it answers, then `ready\n"
-            "coap://ADDR:PORT` for each where discovery is, and `ready http://ADDR:PORT/crl`. "
-            "SIGTERM and SIGINT finish what is\n"
+            "coap://ADDR:PORT` for each where discovery is, `ready https://ADDR:PORT` for each of\n"
+            "EST over HTTPS, and `ready http://ADDR:PORT/crl`. SIGTERM and SIGINT finish what is\n"
             "in flight and stop; SIGHUP reads the configuration and the trust anchors again.\n"
             "The log goes to stderr.",
         .example = "  estocd run --dir /var/lib/estocd --listen [::]:5684",

@@ -77,7 +77,11 @@ estoc_sig_kind estoc_key_sig(const estoc_key *key);
 /** @return 0; ESTOC_E_SPACE; ESTOC_E_CRYPTO */
 ESTOC_MUST_USE estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig,
                                         size_t *sig_len);
-/** The same as the core's callback: ctx is the key, which must outlive the signer. */
+/** The same signature over a message of which only the digest is at hand, by the hash of estoc_key_sig.
+ *  @return as estoc_key_sign; ESTOC_E_UNSUPPORTED: not of this length, or Ed25519, which has no such    */
+ESTOC_MUST_USE estoc_err estoc_key_sign_digest(const estoc_key *key, estoc_slice digest,
+                                               estoc_buf sig, size_t *sig_len);
+/** estoc_key_sign as the core's callback: ctx is the key, which must outlive the signer. */
 estoc_signer estoc_key_signer(estoc_key *key);
 /** The library's own object (EVP_PKEY *), borrowed; for src/dtls of the same library. */
 void *estoc_key_native(const estoc_key *key);

@@ -373,26 +373,64 @@ static const EVP_MD *digest_for(estoc_key_kind kind)
     return kind == ESTOC_KEY_P384 ? EVP_sha384() : EVP_sha256();
 }
 
-estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
+/* @param[in,out] len  room; what was made */
+static bool sign_message(const estoc_key *key, estoc_slice msg, uint8_t *out, size_t *len)
 {
-    uint8_t made[ESTOC_SIG_MAX];
-    size_t len = sizeof made;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool made = ctx != NULL &&
+                EVP_DigestSignInit(ctx, NULL, digest_for(key->kind), NULL, key->native) == 1 &&
+                EVP_DigestSign(ctx, out, len, msg.ptr, msg.len) == 1;
+    EVP_MD_CTX_free(ctx);
+    return made;
+}
+
+static bool sign_digest(const estoc_key *key, estoc_slice digest, uint8_t *out, size_t *len)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key->native, NULL);
+    bool made = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
+                EVP_PKEY_CTX_set_signature_md(ctx, digest_for(key->kind)) == 1 &&
+                EVP_PKEY_sign(ctx, out, len, digest.ptr, digest.len) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    return made;
+}
+
+/* @param made  its first `len` bytes are the signature, if it is `good` */
+static estoc_err hand_over(bool good, const uint8_t *made, size_t len, estoc_buf sig,
+                           size_t *sig_len)
+{
     estoc_err err = ESTOC_E_CRYPTO;
     *sig_len = 0;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (ctx != NULL &&
-        EVP_DigestSignInit(ctx, NULL, digest_for(key->kind), NULL, key->native) == 1 &&
-        EVP_DigestSign(ctx, made, &len, msg.ptr, msg.len) == 1 && len > 0 &&
-        len <= sizeof made) { /* out of memory, ECDSA says it has made 2^32 - 1 bytes */
+    if (good && len > 0 && len <= ESTOC_SIG_MAX) { /* out of memory, ECDSA says 2^32 - 1 bytes */
         err = len <= sig.cap ? ESTOC_OK : ESTOC_E_SPACE;
     }
     if (!err) {
         memcpy(sig.ptr, made, len);
         *sig_len = len;
     }
-    EVP_MD_CTX_free(ctx);
     ERR_clear_error();
     return err;
+}
+
+estoc_err estoc_key_sign(const estoc_key *key, estoc_slice msg, estoc_buf sig, size_t *sig_len)
+{
+    uint8_t made[ESTOC_SIG_MAX];
+    size_t len = sizeof made;
+    bool good = sign_message(key, msg, made, &len);
+    return hand_over(good, made, len, sig, sig_len);
+}
+
+estoc_err estoc_key_sign_digest(const estoc_key *key, estoc_slice digest, estoc_buf sig,
+                                size_t *sig_len)
+{
+    uint8_t made[ESTOC_SIG_MAX];
+    size_t len = sizeof made;
+    const EVP_MD *md = digest_for(key->kind);
+    *sig_len = 0;
+    if (md == NULL || digest.len != (size_t)EVP_MD_get_size(md)) {
+        return ESTOC_E_UNSUPPORTED;
+    }
+    bool good = sign_digest(key, digest, made, &len);
+    return hand_over(good, made, len, sig, sig_len);
 }
 
 static estoc_err sign(void *ctx, estoc_slice msg, estoc_buf sig, size_t *sig_len)

@@ -3,20 +3,17 @@
  * libmicrohttpd stays in here.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <microhttpd.h>
 
 #include "crypto.h"
 #include "http.h"
+#include "tcp.h"
 #include "text.h"
-#include "udp.h"
 
 enum {
     PATHS_MAX = 4,
@@ -24,7 +21,6 @@ enum {
     PER_ADDRESS_MAX = 32,
     TIMEOUT_S = 15,
     HEADERS_MAX = 16384,
-    BACKLOG = 64,
     FRESH_S = 3600, /* a cache asks again then, for there may be a newer one */
 };
 #define RETRY_S "60"
@@ -255,31 +251,6 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *c, const char *p
 
 /* --------------------------------------------------------------------------------- birth and death */
 
-static estoc_err listen_at(const char *address, int *fd, char *text, size_t cap)
-{
-    struct sockaddr_storage ss;
-    socklen_t len;
-    char host[64];
-    int one = 1, zero = 0;
-    uint16_t port;
-    if (estoc_address_parse(address, 0, &ss, &len) ||
-        estoc_address_split(address, host, sizeof host, &port)) {
-        return ESTOC_E_CONFIG;
-    }
-    bool ipv6 = ss.ss_family == AF_INET6;
-    *fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        (ipv6 && setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero) != 0) ||
-        bind(*fd, (struct sockaddr *)&ss, len) != 0 || listen(*fd, BACKLOG) != 0 ||
-        getsockname(*fd, (struct sockaddr *)&ss, &len) != 0) {
-        return ESTOC_E_SYSTEM;
-    }
-    port = ntohs(ipv6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-                      : ((struct sockaddr_in *)&ss)->sin_port);
-    snprintf(text, cap, ipv6 ? "[%s]:%u" : "%s:%u", host, port);
-    return ESTOC_OK;
-}
-
 estoc_err estoc_http_open(const char *address, estoc_http **out, estoc_why *why)
 {
     *out = NULL;
@@ -289,12 +260,7 @@ estoc_err estoc_http_open(const char *address, estoc_http **out, estoc_why *why)
         return ESTOC_E_MEMORY;
     }
     pthread_mutex_init(&h->lock, NULL);
-    estoc_err err = listen_at(address, &fd, h->address, sizeof h->address);
-    if (err && fd >= 0) {
-        int saved = errno;
-        close(fd);
-        errno = saved;
-    }
+    estoc_err err = estoc_tcp_listen(address, &fd, h->address, sizeof h->address, why);
     if (!err) { /* the socket is the library's, whatever comes of it */
         h->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, answer, h,
                                      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
@@ -303,10 +269,11 @@ estoc_err estoc_http_open(const char *address, estoc_http **out, estoc_why *why)
                                      (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                                      (size_t)HEADERS_MAX, MHD_OPTION_END);
         err = h->daemon != NULL ? ESTOC_OK : ESTOC_E_SYSTEM;
+        if (err) {
+            estoc_why_set(why, "cannot serve on %s: %s", address, strerror(errno));
+        }
     }
     if (err) {
-        estoc_why_set(why, "cannot listen on %s: %s", address,
-                      err == ESTOC_E_CONFIG ? "not ADDRESS:PORT" : strerror(errno));
         estoc_http_close(h);
         return err;
     }

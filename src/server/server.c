@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "https.h"
 #include "lists.h"
 #include "nodes.h"
 #include "relay.h"
@@ -29,6 +30,7 @@ struct estoc_server {
     estoc_plain *plain; /* used by the first worker; NULL: off */
     estoc_place place;
     estoc_lists *lists;
+    estoc_https *https; /* NULL: off */
     size_t sessions_max;
     void (*news)(void *ctx);
     void *news_ctx;
@@ -193,7 +195,8 @@ static estoc_err begin(estoc_server *s, const estoc_config *conf, estoc_why *why
         follow(s);
         err = estoc_nodes_start(s->place.nodes);
     }
-    return err ? err : estoc_lists_open(s->generation, &s->lists, why);
+    err = err ? err : estoc_lists_open(s->generation, &s->lists, why);
+    return err ? err : estoc_https_open(s->generation, (unsigned)s->workers_n, &s->https, why);
 }
 
 estoc_err estoc_server_start(const estoc_config *conf, void (*news)(void *ctx), void *ctx,
@@ -241,6 +244,11 @@ const char *estoc_server_plain_address(const estoc_server *s, size_t i)
 const char *estoc_server_http_address(const estoc_server *s)
 {
     return estoc_lists_address(s->lists);
+}
+
+const char *estoc_server_https_address(const estoc_server *s, size_t i)
+{
+    return estoc_https_address(s->https, i);
 }
 
 /* Where the new generation is on another store, `fresh` is that. */
@@ -292,6 +300,7 @@ estoc_err estoc_server_reload(estoc_server *s, const estoc_config *conf, estoc_w
     s->generation = g;
     follow(s);
     estoc_lists_follow(s->lists, g);
+    estoc_https_follow(s->https, g);
     return ESTOC_OK;
 }
 
@@ -304,6 +313,8 @@ estoc_err estoc_server_follow(estoc_server *s, estoc_why *why)
 
 void estoc_server_stop(estoc_server *s)
 {
+    const estoc_ms until = estoc_now_ms() + ESTOC_DRAIN_MS;
+    estoc_https_quiesce(s->https);
     estoc_lists_close(s->lists);
     for (size_t n = 0; n < s->workers_n; n++) {
         if (s->workers[n].started) {
@@ -315,12 +326,14 @@ void estoc_server_stop(estoc_server *s)
             pthread_join(s->workers[n].thread, NULL);
         }
     }
+    estoc_https_drain(s->https, until);
     if (s->generation != NULL) {
         s->generation->authority->ops->hurry(s->generation->authority);
     }
     for (size_t n = 0; n < s->workers_n; n++) {
         estoc_worker_free(&s->workers[n]);
     }
+    estoc_https_close(s->https);
     estoc_plain_free(s->plain);
     estoc_egress_log(&s->egress);
     estoc_generation_release(s->generation);

@@ -21,6 +21,8 @@ const char *estoc_server_address(const estoc_server *s, size_t i);
 const char *estoc_server_plain_address(const estoc_server *s, size_t i);
 /** The same for the revocation list over HTTP. @return NULL: it is not served */
 const char *estoc_server_http_address(const estoc_server *s);
+/** The same for the i-th address of EST over HTTPS. @return NULL past the last one */
+const char *estoc_server_https_address(const estoc_server *s, size_t i);
 /** Use a new configuration for associations from now on. Listening addresses, those of discovery
  *  and HTTP too, the number of workers, sessions_max and the node's name stay what they were.
  *  @return 0; or an error with `why` filled, and the old configuration stays in force              */

@@ -11,8 +11,7 @@
 #include "udp.h"
 #include "worker.h"
 
-#define DRAIN_MS      4000u /* a stop waits this long for what is in flight */
-#define BURST         64    /* datagrams read from a socket before the others get their turn */
+#define BURST         64 /* datagrams read from a socket before the others get their turn */
 #define POLL_DRAIN_MS 50
 
 /* ------------------------------------------------------------------------------------- sessions */
@@ -330,7 +329,7 @@ static void read_queue(estoc_worker *w)
         take_generation(w, g);
     }
     if (stop && w->stop_by == ESTOC_NEVER) {
-        w->stop_by = now + DRAIN_MS;
+        w->stop_by = now + ESTOC_DRAIN_MS;
     }
 }
 

@@ -13,6 +13,8 @@
 #include "plain.h"
 #include "session.h"
 
+#define ESTOC_DRAIN_MS 4000u /* a stop waits this long for what is in flight */
+
 typedef struct estoc_worker {
     unsigned number;
     pthread_t thread;
