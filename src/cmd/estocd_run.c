@@ -13,6 +13,8 @@
 #include "server.h"
 #include "text.h"
 
+#define AGAIN_S 10u /* after what failed for now */
+
 /* The file, with the addresses of the command line in place of its own. */
 static estoc_err load(const char *dir, const estoc_args_list *listen, estoc_config *conf)
 {
@@ -54,12 +56,14 @@ static void reload(estoc_server *server, const char *dir, const estoc_args_list 
     estoc_log(ESTOC_LOG_INFO, "server", "event", "reload", "result", "done", NULL);
 }
 
-/* Other profiles have been published. */
+/* Other profiles have been published, or an upstream has other documents. Who told that tells it once; so
+ * what failed for now, as the store was away, is tried again. */
 static void follow(estoc_server *server)
 {
     estoc_why why = {""};
     estoc_err err = estoc_server_follow(server, &why);
     if (err) {
+        alarm(err == ESTOC_E_CONFIG ? 0 : AGAIN_S);
         estoc_log(ESTOC_LOG_ERROR, "server", "event", "profiles", "result",
                   "refused, nothing changed", "why",
                   why.text[0] != '\0' ? why.text : estoc_err_text(err), NULL);
@@ -95,7 +99,7 @@ static void serve(estoc_server *server, const char *dir, const estoc_args_list *
 {
     int sig = 0;
     print_ready(server);
-    while (sigwait(set, &sig) == 0 && (sig == SIGHUP || sig == SIGUSR1)) {
+    while (sigwait(set, &sig) == 0 && (sig == SIGHUP || sig == SIGUSR1 || sig == SIGALRM)) {
         if (sig == SIGHUP) {
             reload(server, dir, listen);
         } else {
@@ -114,6 +118,7 @@ static void block_signals(sigset_t *set)
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
     sigaddset(set, SIGUSR1);
+    sigaddset(set, SIGALRM);
     pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }

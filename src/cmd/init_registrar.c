@@ -6,7 +6,8 @@
 
 #include <estoc/cert.h>
 
-#include "conf_keys.h"
+#include "conf_value.h"
+#include "config.h"
 #include "credential.h"
 #include "estocd.h"
 #include "init_registrar.h"

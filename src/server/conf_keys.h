@@ -100,9 +100,6 @@ void estoc_conf_key_line(estoc_conf_reading *r, const char *name, const char *va
 /** Of a registrar: that each service has what it needs, and each profile a service; finds it. */
 void estoc_conf_check_upstreams(estoc_conf_reading *r);
 
-/** Copy the URL of an EST server, without the slashes at its end: https, a host, perhaps a port, and a
- *  path. @return whether it is such a one, without user, query or fragment, and fits            */
-bool estoc_conf_https(const char *text, char *out, size_t cap);
 /** One of several words, listed as in "a, b or c": the field gets its number, from 0. */
 void estoc_conf_take_word(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                           const char *value, const char *words);

@@ -25,6 +25,10 @@ bool estoc_conf_bits(const char *text, uint32_t *bits);
 /** A time the other way, in the largest unit that divides it: "90d". @return out */
 const char *estoc_conf_time_text(uint64_t ms, char *out, size_t cap);
 
+/** Copy the URL of an EST server, without the slashes at its end: https, a host, perhaps a port, and a
+ *  path. @return whether it is such a one, without user, query or fragment, and fits            */
+bool estoc_conf_https(const char *text, char *out, size_t cap);
+
 #define ESTOC_CONF_KEYS "P-256, P-384, Ed25519, RSA, or RSA-3072 for the least bits, 2048 to 4096"
 /** A list such as "P-256, RSA-3072", as ESTOC_KEY_BITs. @return whether it is one
  *  @param[out] rsa_bits  the least of an RSA key; 0: none is named                                  */
