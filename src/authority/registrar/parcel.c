@@ -123,10 +123,11 @@ bool estoc_parcel_waits(const estoc_parcel *p)
 
 const char *estoc_parcel_result(const estoc_parcel *p)
 {
+    bool no = p->err == ESTOC_E_UPSTREAM && ESTOC_COAP_CLASS(p->code) == 4;
     bool ours = p->err == ESTOC_E_STORE || p->err == ESTOC_E_MEMORY || p->err == ESTOC_E_CRYPTO ||
                 p->err == ESTOC_E_LATER || p->err == ESTOC_E_BUSY || p->err == ESTOC_E_UPSTREAM;
     return estoc_parcel_waits(p) ? "waiting"
-           : ours                ? "failed"
+           : ours && !no         ? "failed"
            : p->err              ? "refused"
            : p->again            ? "again"
                                  : "issued";
