@@ -575,7 +575,7 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **request,
 /* --------------------------------------------------------------------------------- birth and death */
 
 /* Each session gets the identity of its moment in begin_link; libmicrohttpd wants to be told one.
- * NOLINTNEXTLINE(readability-non-const-parameter) */
+ * NOLINTBEGIN(readability-non-const-parameter) */
 static int no_identity(gnutls_session_t session, const gnutls_datum_t *names, int names_n,
                        const gnutls_pk_algorithm_t *algos, int algos_n, gnutls_pcert_st **chain,
                        unsigned *chain_n, gnutls_privkey_t *key)
@@ -584,6 +584,7 @@ static int no_identity(gnutls_session_t session, const gnutls_datum_t *names, in
     (void)chain, (void)chain_n, (void)key;
     return -1;
 }
+/* NOLINTEND(readability-non-const-parameter) */
 
 static estoc_err start(estoc_https *h, struct listener *l, const char *address, unsigned threads,
                        unsigned connections, estoc_why *why)
