@@ -86,6 +86,10 @@ estoc_signer estoc_key_signer(estoc_key *key);
 /** The library's own object (EVP_PKEY *), borrowed; for src/dtls of the same library. */
 void *estoc_key_native(const estoc_key *key);
 void estoc_key_free(estoc_key *key);
+/** The library's own object (OSSL_LIB_CTX *) for a server's DTLS, where reading certificates and agreeing
+ *  on keys cost less: lean.c. Lives as long as the process. @return NULL: the usual one it is, since
+ *  providers are configured, or this one cannot be made. Any thread                                  */
+void *estoc_crypto_lean(void);
 
 /** ECDSA signatures in DER only, both numbers in range.
  *  @return 0; ESTOC_E_SIGNATURE; ESTOC_E_UNSUPPORTED (does not fit the key); ESTOC_E_KEY (point not on

@@ -17,6 +17,7 @@ typedef struct estoc_dtls_crls estoc_dtls_crls;
 
 /** What every association of one server, or of one client, has in common. */
 typedef struct estoc_dtls_context {
+    void *lib; /* OSSL_LIB_CTX; NULL: the usual one */
     SSL_CTX *ssl;
     BIO_METHOD *bio;
     bool server;
@@ -54,6 +55,9 @@ typedef struct estoc_dtls_credentials {
 ESTOC_MUST_USE estoc_err estoc_dtls_context_init(estoc_dtls_context *c,
                                                  const estoc_dtls_credentials *id, estoc_why *why);
 void estoc_dtls_context_free(estoc_dtls_context *c);
+
+/** A certificate, in the context's library. @return NULL: it is none, or there is no memory */
+X509 *estoc_dtls_decode(const estoc_dtls_context *c, estoc_slice der);
 
 struct estoc_dtls {
     const estoc_dtls_context *context;

@@ -43,12 +43,12 @@ static bool set_rules(SSL_CTX *ctx)
            SSL_CTX_set_max_send_fragment(ctx, ESTOC_DATAGRAM_MAX) == 1;
 }
 
-static X509 *decode(estoc_slice der)
+X509 *estoc_dtls_decode(const estoc_dtls_context *c, estoc_slice der)
 {
     const unsigned char *p = der.ptr;
-    X509 *x = der.len > 0 && der.len <= LONG_MAX ? d2i_X509(NULL, &p, (long)der.len) : NULL;
-    if (x != NULL && p != der.ptr + der.len) {
-        X509_free(x);
+    X509 *x = der.len > 0 && der.len <= LONG_MAX ? X509_new_ex(c->lib, NULL) : NULL;
+    if (x != NULL && (d2i_X509(&x, &p, (long)der.len) == NULL || p != der.ptr + der.len)) {
+        X509_free(x); /* NULL, if it could not be read */
         x = NULL;
     }
     return x;
@@ -63,11 +63,12 @@ static estoc_err copy_certs(const estoc_blobs *from, estoc_blobs *to)
     return err;
 }
 
-static estoc_err add_anchors(SSL_CTX *ctx, const estoc_blobs *anchors, estoc_why *why)
+static estoc_err add_anchors(const estoc_dtls_context *c, const estoc_blobs *anchors,
+                             estoc_why *why)
 {
-    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    X509_STORE *store = SSL_CTX_get_cert_store(c->ssl);
     for (size_t i = 0; i < anchors->n; i++) {
-        X509 *x = decode(estoc_blob_slice(anchors->at[i]));
+        X509 *x = estoc_dtls_decode(c, estoc_blob_slice(anchors->at[i]));
         if (x == NULL) {
             estoc_why_set(why, "trust anchor %zu is not a certificate", i + 1);
             return ESTOC_E_MALFORMED;
@@ -82,10 +83,11 @@ static estoc_err add_anchors(SSL_CTX *ctx, const estoc_blobs *anchors, estoc_why
 }
 
 /* The root stays at home: whoever trusts it has it. RFC 5246 section 7.4.2 */
-static estoc_err add_chain(SSL_CTX *ctx, const estoc_blobs *chain, estoc_why *why)
+static estoc_err add_chain(const estoc_dtls_context *c, const estoc_blobs *chain, estoc_why *why)
 {
+    SSL_CTX *ctx = c->ssl;
     for (size_t i = 0; i < chain->n; i++) {
-        X509 *x = decode(estoc_blob_slice(chain->at[i]));
+        X509 *x = estoc_dtls_decode(c, estoc_blob_slice(chain->at[i]));
         if (x == NULL) {
             estoc_why_set(why, "certificate %zu of the chain cannot be read", i + 1);
             return ESTOC_E_MALFORMED;
@@ -161,19 +163,22 @@ static estoc_err check_arguments(const estoc_dtls_context *c, const estoc_dtls_c
 static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, estoc_why *why)
 {
     c->bio = estoc_dtls_bio();
-    c->ssl = SSL_CTX_new(c->server ? DTLS_server_method() : DTLS_client_method());
+    /* keys in tokens are OpenSSL's of old, which know its usual context only */
+    bool lean = c->server && id->key != NULL && !estoc_key_in_token(id->key);
+    c->lib = lean ? estoc_crypto_lean() : NULL;
+    c->ssl = SSL_CTX_new_ex(c->lib, NULL, c->server ? DTLS_server_method() : DTLS_client_method());
     if (c->bio == NULL || c->ssl == NULL) {
         return ESTOC_E_MEMORY;
     }
     if (!set_rules(c->ssl)) {
         return ESTOC_E_CRYPTO;
     }
-    estoc_err err = add_anchors(c->ssl, id->anchors, why);
+    estoc_err err = add_anchors(c, id->anchors, why);
     err = err ? err : copy_certs(id->expired, &c->expired);
     err = err ? err : copy_certs(id->denied, &c->denied);
-    err = err ? err : add_anchors(c->ssl, &c->expired, why);
+    err = err ? err : add_anchors(c, &c->expired, why);
     err = err ? err : estoc_dtls_crls_new(id->crls, SSL_CTX_get_cert_store(c->ssl), &c->crls, why);
-    err = err ? err : add_chain(c->ssl, id->chain, why);
+    err = err ? err : add_chain(c, id->chain, why);
     if (!err && id->chain->n > 0) {
         err = add_key(c->ssl, id->key, c->server, why);
     }

@@ -157,12 +157,11 @@ static bool is_denied(const estoc_dtls_context *c, const estoc_cert *cert)
 bool estoc_dtls_server_denies(const estoc_dtls_server *s, estoc_slice leaf)
 {
     const estoc_dtls_context *c = &s->context;
-    const uint8_t *p = leaf.ptr;
     estoc_cert cert;
     if (c->denied.n == 0 && c->crls == NULL) {
         return false;
     }
-    X509 *x = leaf.len <= LONG_MAX ? d2i_X509(NULL, &p, (long)leaf.len) : NULL;
+    X509 *x = estoc_dtls_decode(c, leaf);
     bool denied = x == NULL || estoc_cert_parse(&cert, leaf) || is_denied(c, &cert) ||
                   estoc_dtls_crls_name(c->crls, x);
     X509_free(x);
@@ -282,14 +281,12 @@ int estoc_dtls_verify(X509_STORE_CTX *store, void *arg)
 
 /* ------------------------------------------------------------------------- outside of a handshake */
 
-static bool decode(const estoc_blobs *chain, X509 **leaf, STACK_OF(X509) * between)
+static bool decode(const estoc_dtls_context *c, const estoc_blobs *chain, X509 **leaf,
+                   STACK_OF(X509) * between)
 {
     for (size_t i = 0; i < chain->n; i++) {
-        const uint8_t *p = chain->at[i].ptr;
-        size_t len = chain->at[i].len;
-        X509 *x = len <= LONG_MAX ? d2i_X509(NULL, &p, (long)len) : NULL;
-        bool good =
-            x != NULL && p == chain->at[i].ptr + len && (i == 0 || sk_X509_push(between, x) > 0);
+        X509 *x = estoc_dtls_decode(c, estoc_blob_slice(chain->at[i]));
+        bool good = x != NULL && (i == 0 || sk_X509_push(between, x) > 0);
         if (!good) {
             X509_free(x);
             return false;
@@ -302,7 +299,7 @@ static bool decode(const estoc_blobs *chain, X509 **leaf, STACK_OF(X509) * betwe
 static estoc_err try_chain(const estoc_dtls_context *c, X509 *leaf, STACK_OF(X509) * between,
                            estoc_dtls_peer *out)
 {
-    X509_STORE_CTX *store = X509_STORE_CTX_new();
+    X509_STORE_CTX *store = X509_STORE_CTX_new_ex(c->lib, NULL);
     struct trial t = {store, c, out};
     estoc_cert cert;
     uint8_t *der = NULL;
@@ -325,7 +322,7 @@ estoc_err estoc_dtls_server_judge(const estoc_dtls_server *s, const estoc_blobs 
     STACK_OF(X509) *between = sk_X509_new_null();
     estoc_err err = between != NULL ? ESTOC_OK : ESTOC_E_MEMORY;
     memset(out, 0, sizeof *out);
-    if (!err && (chain->n > ESTOC_JUDGE_MAX || !decode(chain, &leaf, between))) {
+    if (!err && (chain->n > ESTOC_JUDGE_MAX || !decode(&s->context, chain, &leaf, between))) {
         err = ESTOC_E_MALFORMED;
     }
     err = err ? err : try_chain(&s->context, leaf, between, out);
