@@ -226,7 +226,7 @@ void estoc_est_get(const estoc_generation *g, const estoc_route *route, estoc_es
         return;
     }
     a->may_be_kept = true;
-    a->max_age_s = g->conf.max_age_s;
+    a->max_age_s = g->max_age_s;
 }
 
 /* E5 over HTTP: the key, then the certificate.                       RFC 7030 section 4.4.2 */

@@ -205,6 +205,58 @@ static void files(void **state)
                         "certificate=ca.crt key=ca.key decrypt-keys=aes audit=audit.log ");
 }
 
+/* ---- the page ---- */
+
+/* The next block of a page that is a configuration. @return NULL: there is none */
+static char *next_block(char **at)
+{
+    char *begin, *end;
+    while ((begin = strstr(*at, "```")) != NULL) {
+        begin += strcspn(begin, "\n");
+        end = strstr(begin, "```");
+        if (end == NULL) {
+            return NULL;
+        }
+        *end = '\0';
+        *at = end + 3;
+        if (begin[1] == '[') {
+            return begin + 1;
+        }
+    }
+    return NULL;
+}
+
+/* What an example leaves out, another line would give. */
+static void examples(void **state)
+{
+    (void)state;
+    static char page[65536];
+    FILE *f = fopen(ESTOC_PAGE, "r");
+    assert_non_null(f);
+    size_t n = fread(page, 1, sizeof page - 1, f);
+    fclose(f);
+    page[n] = '\0';
+    char *at = page;
+    const char *block;
+    unsigned whole = 0, parts = 0;
+    while ((block = next_block(&at)) != NULL) {
+        char text[8192];
+        bool has_upstream = strstr(block, "[upstream]") != NULL;
+        bool of_ca = strstr(block, "registrars = ") != NULL;
+        snprintf(text, sizeof text, "%s%s%s", block, of_ca ? "" : "\n" RA,
+                 of_ca || has_upstream ? "" : UP);
+        if (strstr(block, "authority = ") != NULL) {
+            assert_loads(block);
+        } else {
+            assert_loads(text);
+        }
+        whole += has_upstream;
+        parts++;
+    }
+    assert_int_equal(whole, 2);
+    assert_int_equal(parts, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +266,7 @@ int main(void)
         {"X8 G1 each fault of a registrar is told with its line", each_fault, NULL, NULL, NULL},
         {"a password in a URL is not repeated", passwords, NULL, NULL, NULL},
         {"the files of a registrar, and of a CA", files, NULL, NULL, NULL},
+        {"G1 the configurations of docs/how-to/registrar.md are right", examples, NULL, NULL, NULL},
     };
     return cmocka_run_group_tests_name("server/conf_upstream", tests, set_up, tear_down);
 }
