@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test test-postgres test-token bench bench-store bench-million bench-egress fault soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test test-postgres test-token bench bench-store bench-million bench-egress bench-registrar fault soak fuzz format lint conformance size clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -39,6 +39,9 @@ bench-million: deps ## what grows up to 1,000,000 certificates: the table of doc
 
 bench-egress: deps ## what leaves a server with a budget of 100 kbit/s
 	@bench/egress
+
+bench-registrar: deps ## 500 devices at once through a registrar: its CPU next to a local CA's
+	@bench/registrar
 
 fault: all ## kill -9, power cuts, full disks, stopped databases: what the store keeps (30 min)
 	@ninja -C $(BUILD)

@@ -48,16 +48,22 @@ class Server:
         self.process = None
         quiet([program("estocd"), "init", "--dir", self.srv, "--name", "Bench CA",
                "--host", "127.0.0.1"])
-        with open(os.path.join(self.srv, "estocd.conf"), "a") as conf:
-            conf.write("[server]\n")
-            # one device stands for a fleet here
-            for key, value in {"identity-rate": 0, "address-rate": 0, **(settings or {})}.items():
-                conf.write(f"{key} = {value}\n")
-            conf.write("[ca]\n")
-            for key, value in (ca or {}).items():
-                conf.write(f"{key} = {value}\n")
+        # one device stands for a fleet here
+        settings = {"identity-rate": 0, "address-rate": 0, **(settings or {})}
+        self.configure({"server": settings, **self.sections(ca or {})})
         quiet([program("estocd"), "device", "--dir", self.srv, "--subject", "CN=bench",
                "--out", self.device])
+
+    def sections(self, ca):
+        """Of estocd.conf, besides [server]."""
+        return {"ca": ca}
+
+    def configure(self, sections):
+        with open(os.path.join(self.srv, "estocd.conf"), "a") as conf:
+            for section, settings in sections.items():
+                conf.write(f"[{section}]\n")
+                for key, value in settings.items():
+                    conf.write(f"{key} = {value}\n")
 
     def __enter__(self):
         self.log_path = os.path.join(self.dir, "estocd.log")
@@ -93,9 +99,9 @@ class Server:
             fields = f.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def rss_kib(self):
+    def rss_kib(self, what="VmRSS"):
         with open(f"/proc/{self.process.pid}/status") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+            return next(int(line.split()[1]) for line in f if line.startswith(what + ":"))
 
     def fds(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

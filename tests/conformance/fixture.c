@@ -312,6 +312,11 @@ uint16_t fixture_http_port(fixture *f)
     return next_port(f, "ready http://");
 }
 
+uint16_t fixture_https_port(fixture *f)
+{
+    return next_port(f, "ready https://");
+}
+
 int run_wait(pid_t pid, int timeout_ms)
 {
     long long end = now_ms() + timeout_ms;

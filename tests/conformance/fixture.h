@@ -59,6 +59,8 @@ void fixture_start(fixture *f);
 uint16_t fixture_plain_port(fixture *f);
 /** After that: the port of the "ready http://" line. */
 uint16_t fixture_http_port(fixture *f);
+/** The port of the "ready https://" line, likewise. */
+uint16_t fixture_https_port(fixture *f);
 /** SIGTERM; fails the test unless it ends with 0 in time. */
 void fixture_stop(fixture *f);
 void fixture_restart(fixture *f);

@@ -26,9 +26,6 @@
 #define DES3_CBC    "1.2.840.113549.3.7"
 #define ALL_CAPS    AES128_CBC " " AES128_WRAP " " AES256_CBC " " AES256_WRAP " " RSA_OAEP
 
-#define SYMMETRIC  "1.2.840.113549.1.9.16.2.37"
-#define ASYMMETRIC "1.2.840.113549.1.9.16.2.54"
-
 #define KEK_128 "00112233445566778899aabbccddeeff"
 #define KEK_256 "0123456789abcdef0123456789abcdeffedcba9876543210fedcba9876543210"
 
@@ -51,57 +48,9 @@ static int start_with_keys(void **state)
 
 /* ---- requests ---- */
 
-static void attribute(body *out, const char *oid, unsigned tag, const body *value)
-{
-    static body a, set;
-    set.len = 0;
-    der_tlv(&set, tag, value->bytes, value->len);
-    der_wrap(&set, 0x31);
-    a.len = 0;
-    der_oid(&a, oid);
-    der_add(&a, set.bytes, set.len);
-    der_wrap(&a, 0x30);
-    der_add(out, a.bytes, a.len);
-}
-
-/* Two attributes in the order of a SET. */
-static void in_order(body *out, const body *a, const body *b)
-{
-    size_t n = a->len < b->len ? a->len : b->len;
-    bool swap = b->len > 0 && memcmp(a->bytes, b->bytes, n) > 0;
-    *out = swap ? *b : *a;
-    der_add(out, (swap ? a : b)->bytes, (swap ? a : b)->len);
-}
-
-/* @param caps  OIDs with blanks between; NULL: no SMIMECapabilities
- * @param kind  SYMMETRIC, ASYMMETRIC, or NULL: no key named */
 static void wishing_csr(body *csr, const char *caps, const char *kind, const body *id)
 {
-    static body list, one, attrs, cap_attr, id_attr, subject;
-    list.len = attrs.len = cap_attr.len = id_attr.len = 0;
-    for (const char *at = caps; at != NULL && *at != '\0'; at += strspn(at, " ")) {
-        char oid[64] = "";
-        size_t len = strcspn(at, " ");
-        memcpy(oid, at, len);
-        one.len = 0;
-        der_oid(&one, oid);
-        der_wrap(&one, 0x30);
-        der_add(&list, one.bytes, one.len);
-        at += len;
-    }
-    if (caps != NULL) {
-        attribute(&cap_attr, "1.2.840.113549.1.9.15", 0x30, &list);
-    }
-    if (kind != NULL) {
-        attribute(&id_attr, kind, 0x04, id);
-    }
-    in_order(&attrs, &cap_attr, &id_attr);
-    X509 *own = cert_read(path_in(server, "dev.crt"));
-    EVP_PKEY *key = key_new("P-256");
-    subject_of(own, &subject);
-    csr_build(&(csr_parts){.key = key, .subject = &subject, .attrs = &attrs}, csr);
-    EVP_PKEY_free(key);
-    X509_free(own);
+    wishing_csr_of(path_in(server, "dev.crt"), caps, kind, id, csr);
 }
 
 static body text(const char *t)

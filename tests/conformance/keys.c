@@ -77,6 +77,60 @@ X509 *made_cert(const made *m, EVP_PKEY *key, const char *ta_file)
     return cert;
 }
 
+/* ---- requests ---- */
+
+static void attribute(body *out, const char *oid, unsigned tag, const body *value)
+{
+    static body a, set;
+    set.len = 0;
+    der_tlv(&set, tag, value->bytes, value->len);
+    der_wrap(&set, 0x31);
+    a.len = 0;
+    der_oid(&a, oid);
+    der_add(&a, set.bytes, set.len);
+    der_wrap(&a, 0x30);
+    der_add(out, a.bytes, a.len);
+}
+
+/* Two attributes in the order of a SET. */
+static void in_order(body *out, const body *a, const body *b)
+{
+    size_t n = a->len < b->len ? a->len : b->len;
+    bool swap = b->len > 0 && memcmp(a->bytes, b->bytes, n) > 0;
+    *out = swap ? *b : *a;
+    der_add(out, (swap ? a : b)->bytes, (swap ? a : b)->len);
+}
+
+void wishing_csr_of(const char *own_file, const char *caps, const char *kind, const body *id,
+                    body *csr)
+{
+    static body list, one, attrs, cap_attr, id_attr, subject;
+    list.len = attrs.len = cap_attr.len = id_attr.len = 0;
+    for (const char *at = caps; at != NULL && *at != '\0'; at += strspn(at, " ")) {
+        char oid[64] = "";
+        size_t len = strcspn(at, " ");
+        memcpy(oid, at, len);
+        one.len = 0;
+        der_oid(&one, oid);
+        der_wrap(&one, 0x30);
+        der_add(&list, one.bytes, one.len);
+        at += len;
+    }
+    if (caps != NULL) {
+        attribute(&cap_attr, "1.2.840.113549.1.9.15", 0x30, &list);
+    }
+    if (kind != NULL) {
+        attribute(&id_attr, kind, 0x04, id);
+    }
+    in_order(&attrs, &cap_attr, &id_attr);
+    X509 *own = cert_read(own_file);
+    EVP_PKEY *key = key_new("P-256");
+    subject_of(own, &subject);
+    csr_build(&(csr_parts){.key = key, .subject = &subject, .attrs = &attrs}, csr);
+    EVP_PKEY_free(key);
+    X509_free(own);
+}
+
 void made_get(peer *p, const char *path, const body *csr, int szx, made *m)
 {
     body answer;

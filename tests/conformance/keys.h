@@ -21,6 +21,15 @@ X509 *made_cert(const made *m, EVP_PKEY *key, const char *ta_file);
 /** POST a CSR to /skg or /skc, which must be answered 2.04 in format 62. */
 void made_get(peer *p, const char *path, const body *csr, int szx, made *m);
 
+/* How a request names the key to which the new one is to be encrypted. */
+#define SYMMETRIC  "1.2.840.113549.1.9.16.2.37"
+#define ASYMMETRIC "1.2.840.113549.1.9.16.2.54"
+/** A request of the owner of a certificate, for a key that is encrypted to another. RFC 7030 section 4.4.1
+ *  @param caps  OIDs with blanks between; NULL: no SMIMECapabilities
+ *  @param kind  SYMMETRIC, ASYMMETRIC, or NULL: no key named */
+void wishing_csr_of(const char *own_file, const char *caps, const char *kind, const body *id,
+                    body *csr);
+
 /** How often the private key stands in a process's memory, in either order of bytes. */
 unsigned key_in_process(pid_t pid, EVP_PKEY *key);
 /** The same for a file; DER and PEM too. */

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """scripted.py --dir DIR [--no-client-cert]: an EST server over HTTPS (RFC 7030) that behaves as the
 label of a request's path says (behaviour.py). It prints "ready PORT" and, on the same line, NAME=PORT
@@ -10,8 +10,9 @@ for further ports of 127.0.0.1:
 
 All of its files are in DIR and are made if they are missing (smallca.py); ports and CA stay the same
 when it is started there again. DIR/journal has a line of JSON for each connection, request, certificate
-and answer. While it runs, a file DIR/override with lines "LABEL BEHAVIOUR" ("*": any label; "-": none)
-stands in for what labels say, and DIR/max-age puts a Cache-Control into answers to GET.
+and answer. While it runs, a file DIR/override with lines "LABEL BEHAVIOUR" ("*": any label; "-": none;
+":main": any at that port) stands in for what labels say, and DIR/max-age puts a Cache-Control into
+answers to GET.
 """
 import argparse
 import base64
@@ -78,14 +79,14 @@ class Upstream:
             self.posts[key] = self.posts.get(key, 0) + 1
             return self.posts[key]
 
-    def behaviour(self, label, method):
+    def behaviour(self, label, method, port):
         try:
             with open(self.ca.at("override")) as file:
                 rows = [line.split() for line in file if line.strip()]
         except FileNotFoundError:
             rows = []
         for row in rows:
-            if row[0] in (label or "-", "*"):
+            if row[0] in (label or "-", "*", ":" + port):
                 label = row[1]
                 break
         return behaviour.Behaviour(label, method)
@@ -111,6 +112,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.request = self.server.tls.wrap_socket(self.request, server_side=True)
             except (OSError, ssl.SSLError) as error:
                 self.note("tls-failed", why=str(error))
+                self.note("close")
                 raise Drop from error
             version = self.request.version()
             shown = self.request.getpeercert()
@@ -152,7 +154,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             if path[:3] != ROOT_PATH or len(path) not in (4, 5) or self.op not in operations:
                 raise ValueError("no such path")
-            self.how = self.up.behaviour(label, self.command)
+            self.how = self.up.behaviour(label, self.command, self.server.name)
         except ValueError as error:
             self.how = behaviour.Behaviour("ok", "GET")
             self.note("request", method=self.command, path=self.path, client=self.client)
@@ -166,7 +168,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def get(self):
         if self.op == "cacerts":
-            self.answer_base64(CERTS.split(";")[0], self.up.ca.cacerts())
+            cms = smallca.certs_only([]) if self.how.has("nocerts") else self.up.ca.cacerts()
+            self.answer_base64(CERTS.split(";")[0], cms)
             return
         attributes = self.up.ca.attributes()
         if attributes is None:
