@@ -211,9 +211,10 @@ static void take_failure(estoc_parcel *p, int64_t now)
         p->relay.state = ESTOC_RELAY_LOST;
         p->relay.changed_at = now;
         p->fate = ESTOC_FATE_PUT;
-    } else if (p->waited && !is_final(r->code)) {
+    } else if (p->waited && !is_final(r->code)) { /* how long to wait is for the server to say */
+        bool said = r->status > 0 && r->retry_s > 0;
         p->relay.state = ESTOC_RELAY_WAITING;
-        p->relay.retry_at = now + (int64_t)(r->retry_s > 0 ? r->retry_s : 1);
+        p->relay.retry_at = now + (said ? (int64_t)r->retry_s : 1);
         p->fate = ESTOC_FATE_PUT;
     } else {
         p->fate = ESTOC_FATE_DROP;
