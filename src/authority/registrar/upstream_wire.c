@@ -21,7 +21,8 @@ enum {
     TEXT_KEPT = 256,     /* of the body of what is no success */
     BODY_FIRST = 4096,
     DEAD_MS = 20000, /* what was sent and nobody acknowledges: the connection is gone */
-    IDLE_S = 60,     /* before a connection is asked whether it is alive; and after which it is not used */
+    IDLE_S =
+        60, /* before a connection is asked whether it is alive; and after which it is not used */
     URL_MAX = 1024,
     MARK_MAX = 48,
 };
@@ -31,7 +32,9 @@ struct wire {
     struct wire *next;
     struct estoc_wires *all;
     CURL *easy;
-    estoc_upstream_job *job;
+    estoc_upstream_job
+        *job;    /* until it is finished: it may be gone before the wire is given back */
+    bool secret; /* the answer has a private key */
     estoc_upstream_answer answer;
     size_t given;       /* of the request's body */
     size_t headers_len; /* of the answer */
@@ -327,8 +330,8 @@ static bool set_call(struct wire *x, uint32_t ms)
     const estoc_upstream_server *server = &job->service->at[job->server];
     bool alone = job->op == ESTOC_UPSTREAM_KEYGEN;
     bool http1 = cfg->http1 || alone;
-    bool good = set_url(e, job, server->url) &&
-                set_marked_anchors(e, job->service, server->generation);
+    bool good =
+        set_url(e, job, server->url) && set_marked_anchors(e, job->service, server->generation);
     if (estoc_upstream_is_get(job->op)) {
         SET(CURLOPT_HTTPGET, 1L);
     } else {
@@ -384,9 +387,8 @@ static struct wire *get_wire(struct estoc_wires *w)
 
 static void put_wire(struct wire *x)
 {
-    bool wiped = x->job->op == ESTOC_UPSTREAM_KEYGEN; /* libcurl has a buffer in it */
     x->job = NULL;
-    if (wiped) {
+    if (x->secret) { /* libcurl has a buffer in it */
         free_wire(x);
         return;
     }
@@ -402,6 +404,7 @@ estoc_err estoc_wires_send(estoc_wires *w, estoc_upstream_job *job, uint32_t ms)
         return ESTOC_E_MEMORY;
     }
     x->job = job;
+    x->secret = job->op == ESTOC_UPSTREAM_KEYGEN;
     if (!set_call(x, ms) || curl_multi_add_handle(w->multi, x->easy) != CURLM_OK) {
         put_wire(x);
         return ESTOC_E_MEMORY;
