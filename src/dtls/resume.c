@@ -27,7 +27,33 @@ static int make_id(SSL *ssl, unsigned char *id, unsigned *len)
     return random.fill(random.ctx, id, ESTOC_SESSION_ID_LEN);
 }
 
-/* A full handshake is over: the session as OpenSSL writes it, then the trail. @return 0: the reference
+/* The session as OpenSSL writes it, less the client's certificate, which stands in [3]: a session with one
+ * in it costs half a handshake to be read. */
+static estoc_err put_session(SSL_SESSION *session, estoc_writer *w)
+{
+    uint8_t whole[ESTOC_SESSION_MAX];
+    uint8_t *end = whole;
+    estoc_reader in;
+    estoc_der field;
+    int len = i2d_SSL_SESSION(session, NULL);
+    if (len <= 0 || len > (int)sizeof whole) {
+        return ESTOC_E_LIMIT;
+    }
+    (void)i2d_SSL_SESSION(session, &end);
+    estoc_err err = estoc_der_begin(estoc_slice_of(whole, (size_t)len), &in);
+    size_t all = estoc_der_open(w, ESTOC_DER_SEQUENCE);
+    while (!err && estoc_der_more(&in, &field)) {
+        if (field.tag != ESTOC_DER_CONTEXT_CONSTRUCTED(3)) {
+            estoc_der_put_raw(w, field.whole);
+        }
+    }
+    estoc_der_close(w, all);
+    err = err ? err : estoc_reader_end(&in);
+    estoc_wipe(whole, (size_t)len);
+    return err;
+}
+
+/* A full handshake is over: the session, the client's certificate, the trail. @return 0: the reference
  * stays OpenSSL's */
 static int keep(SSL *ssl, SSL_SESSION *session)
 {
@@ -35,40 +61,44 @@ static int keep(SSL *ssl, SSL_SESSION *session)
     unsigned id_len;
     const uint8_t *id = SSL_SESSION_get_id(session, &id_len);
     uint8_t bytes[ESTOC_SESSION_MAX];
-    uint8_t *end = bytes;
-    int len = i2d_SSL_SESSION(session, NULL);
+    estoc_writer w = estoc_writer_of((estoc_buf){bytes, sizeof bytes});
+    size_t len;
     int64_t now = estoc_unix_s();
     int64_t until = now + d->context->resume_s;
-    if (d->stranger || id_len != ESTOC_SESSION_ID_LEN || len <= 0 ||
-        len > ESTOC_SESSION_MAX - (int)d->trail.len) {
+    if (d->stranger || id_len != ESTOC_SESSION_ID_LEN || put_session(session, &w)) {
         return 0;
     }
     until = until < d->good_until ? until : d->good_until;
-    (void)i2d_SSL_SESSION(session, &end);
-    if (d->trail.len > 0) {
-        memcpy(end, d->trail.ptr, d->trail.len);
+    estoc_write_bytes(&w, estoc_blob_slice(d->cert));
+    estoc_write_bytes(&w, estoc_blob_slice(d->trail));
+    if (!estoc_writer_end(&w, &len)) {
+        (void)estoc_dtls_cache_put(d->context->sessions, id, estoc_slice_of(bytes, len), now,
+                                   until);
     }
-    (void)estoc_dtls_cache_put(d->context->sessions, id,
-                               estoc_slice_of(bytes, (size_t)len + d->trail.len), now, until);
-    estoc_wipe(bytes, sizeof bytes);
+    estoc_wipe(bytes, w.len);
     return 0;
 }
 
-static bool may_resume(const estoc_dtls_context *c, SSL_SESSION *session)
+static bool may_resume(const estoc_dtls *d)
 {
-    uint8_t *der = NULL;
-    const X509 *x = SSL_SESSION_get0_peer(session);
-    int len = x != NULL ? i2d_X509(x, &der) : 0;
-    bool may = len > 0 && (c->revoked == NULL ||
-                           !c->revoked(c->revoked_ctx, estoc_slice_of(der, (size_t)len)));
-    OPENSSL_free(der);
-    return may;
+    const estoc_dtls_context *c = d->context;
+    return c->revoked == NULL || !c->revoked(c->revoked_ctx, estoc_blob_slice(d->cert));
 }
 
 /* One that another node keeps for longer than we would. */
 static bool too_old(const estoc_dtls_context *c, const SSL_SESSION *session, int64_t now)
 {
     return now - (int64_t)SSL_SESSION_get_time(session) >= (int64_t)c->resume_s;
+}
+
+/* What stands behind the session. @return false: it is something else, or there is no memory */
+static bool take_client(estoc_dtls *d, estoc_slice bytes)
+{
+    estoc_reader r = estoc_reader_of(bytes);
+    estoc_slice cert = estoc_der_whole(&r, ESTOC_DER_SEQUENCE);
+    estoc_blob_free(&d->cert);
+    return !r.err && !estoc_blob_copy(cert, &d->cert) &&
+           estoc_dtls_take_trail(d, estoc_read_bytes(&r, estoc_reader_left(&r)));
 }
 
 /* A session whose client was not kept, or may not have it, is none: then there is a full handshake.
@@ -88,16 +118,17 @@ static SSL_SESSION *find(SSL *ssl, const unsigned char *id, int id_len, int *cop
     ERR_set_mark(); /* bytes of another node may be anything: that is no error of this handshake */
     SSL_SESSION *session = len > 0 ? d2i_SSL_SESSION(NULL, &at, (long)len) : NULL;
     ERR_pop_to_mark();
-    bool whole =
-        session != NULL && estoc_dtls_take_trail(d, estoc_slice_of(at, len - (size_t)(at - bytes)));
+    bool good = session != NULL && !too_old(d->context, session, now) &&
+                take_client(d, estoc_slice_of(at, len - (size_t)(at - bytes)));
     estoc_wipe(bytes, len);
-    if (session != NULL && (!whole || too_old(d->context, session, now))) {
-        SSL_SESSION_free(session);
-        return NULL;
-    }
-    if (session != NULL && !may_resume(d->context, session)) {
-        SSL_SESSION_free(session);
+    if (good && !may_resume(d)) {
         estoc_dtls_cache_remove(d->context->sessions, id);
+        good = false;
+    }
+    if (!good) {
+        estoc_blob_free(&d->cert);
+        estoc_blob_free(&d->trail);
+        SSL_SESSION_free(session);
         session = NULL;
     }
     return session;
@@ -156,7 +187,7 @@ estoc_err estoc_dtls_keep_sessions(estoc_dtls_context *c, const estoc_dtls_crede
 
 bool estoc_dtls_take_peer(estoc_dtls *d)
 {
-    if (d->cert.len > 0 || SSL_session_reused(d->ssl) != 1) {
+    if (d->cert.len > 0 || d->context->server || SSL_session_reused(d->ssl) != 1) {
         return d->cert.len > 0;
     }
     const X509 *x = SSL_get0_peer_certificate(d->ssl);
