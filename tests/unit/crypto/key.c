@@ -38,6 +38,33 @@ static void assert_signs_as(const estoc_key *key, const estoc_key *public_half)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* The same of the digest alone, where the kind of key lets it. */
+static void assert_signs_digest(const estoc_key *key)
+{
+    uint8_t digest[64], sig[ESTOC_SIG_MAX], der[ESTOC_SPKI_MAX];
+    unsigned digest_len = 0;
+    size_t len = 0, der_len = 0;
+    estoc_spki spki;
+    bool p384 = estoc_key_kind_of(key) == ESTOC_KEY_P384;
+    const EVP_MD *md = p384 ? EVP_sha384() : EVP_sha256();
+    assert_int_equal(EVP_Digest(message().ptr, message().len, digest, &digest_len, md, NULL), 1);
+    estoc_err err = estoc_key_sign_digest(key, estoc_slice_of(digest, digest_len),
+                                          (estoc_buf){sig, sizeof sig}, &len);
+    if (estoc_key_kind_of(key) == ESTOC_KEY_ED25519) {
+        assert_int_equal(err, ESTOC_E_UNSUPPORTED);
+        return;
+    }
+    assert_int_equal(err, 0);
+    assert_int_equal(estoc_key_spki(key, (estoc_buf){der, sizeof der}, &der_len), 0);
+    assert_int_equal(estoc_spki_parse(&spki, estoc_slice_of(der, der_len)), 0);
+    assert_int_equal(estoc_verify(&spki, estoc_key_sig(key), message(), estoc_slice_of(sig, len)),
+                     0);
+    assert_int_equal(estoc_key_sign_digest(key, estoc_slice_of(digest, digest_len - 1),
+                                           (estoc_buf){sig, sizeof sig}, &len),
+                     ESTOC_E_UNSUPPORTED);
+    assert_int_equal(len, 0);
+}
+
 static estoc_key *generated(estoc_key_kind kind)
 {
     estoc_key *key = NULL;
@@ -74,6 +101,7 @@ static void every_kind(void **state)
         assert_int_equal(estoc_key_kind_of(read), kinds[i]);
         assert_signs_as(read, key);
         assert_signs_as(key, read);
+        assert_signs_digest(read);
         estoc_key_free(read);
         estoc_key_free(key);
     }

@@ -264,6 +264,13 @@ static void token_refuses(void **state)
     EVP_PKEY_CTX_free(ctx);
     assert_int_equal(
         estoc_key_sign(key, estoc_slice_str("text"), (estoc_buf){sig, sizeof sig}, &len), 0);
+    assert_int_equal(estoc_sha256(estoc_slice_str("text"), secret), 0);
+    assert_int_equal(
+        estoc_key_sign_digest(key, estoc_slice_of(secret, 32), (estoc_buf){sig, sizeof sig}, &len),
+        0);
+    assert_int_equal(EVP_PKEY_verify_init(ctx = EVP_PKEY_CTX_new(estoc_key_native(key), NULL)), 1);
+    assert_int_equal(EVP_PKEY_verify(ctx, sig, len, secret, 32), 1);
+    EVP_PKEY_CTX_free(ctx);
     estoc_key_free(key);
 }
 
