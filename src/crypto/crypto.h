@@ -68,7 +68,12 @@ ESTOC_MUST_USE estoc_err estoc_key_save_sealed(const estoc_key *key, const char 
  *  EC key only.                                                      RFC 5958 section 2
  *  @return 0; ESTOC_E_SPACE; ESTOC_E_CRYPTO. `out` is wiped then                                    */
 ESTOC_MUST_USE estoc_err estoc_key_pkcs8(const estoc_key *key, estoc_buf out, size_t *len);
-/** The other way. @return 0; as estoc_key_load, with `why` filled */
+/** The public half of such a key, as SubjectPublicKeyInfo, of at most ESTOC_SPKI_MAX bytes: by reading alone, so
+ *  that no copy of the private half is made. Whether the halves belong together is not looked at.
+ *  @return 0; ESTOC_E_NOT_FOUND: it is not with it, as with most of Ed25519; ESTOC_E_SPACE;
+ *          ESTOC_E_TRUNCATED, ESTOC_E_MALFORMED, ESTOC_E_TRAILING. *len is 0 then                   */
+ESTOC_MUST_USE estoc_err estoc_pkcs8_public(estoc_slice pkcs8, estoc_buf spki, size_t *len);
+/** The other way. It leaves copies in memory. @return 0; as estoc_key_load, with `why` filled */
 ESTOC_MUST_USE estoc_err estoc_key_parse(estoc_slice pkcs8, estoc_key **out, estoc_why *why);
 ESTOC_MUST_USE estoc_err estoc_key_spki(const estoc_key *key, estoc_buf out, size_t *len);
 estoc_key_kind estoc_key_kind_of(const estoc_key *key);

@@ -113,9 +113,7 @@ void estoc_parcel_keep(estoc_parcel *p, const estoc_upstream_reply *reply)
 static bool asked_key(const estoc_parcel *p, uint8_t room[ESTOC_SPKI_MAX], estoc_slice *spki)
 {
     estoc_csr csr;
-    estoc_key *key;
-    estoc_why why;
-    size_t len = 0;
+    size_t len;
     *spki = estoc_slice_of(NULL, 0);
     if (estoc_parcel_operation(p) != ESTOC_UPSTREAM_KEYGEN) {
         *spki = !estoc_csr_parse(&csr, estoc_parcel_request(p)) ? csr.spki.der : *spki;
@@ -124,12 +122,9 @@ static bool asked_key(const estoc_parcel *p, uint8_t room[ESTOC_SPKI_MAX], estoc
     if (p->reply.key_format != ESTOC_FORMAT_PKCS8) {
         return false; /* encrypted to the device: not for us to look at */
     }
-    if (!estoc_key_parse(p->reply.key, &key, &why)) {
-        len = estoc_key_spki(key, (estoc_buf){room, ESTOC_SPKI_MAX}, &len) ? 0 : len;
-        estoc_key_free(key);
-    }
+    estoc_err err = estoc_pkcs8_public(p->reply.key, (estoc_buf){room, ESTOC_SPKI_MAX}, &len);
     *spki = estoc_slice_of(room, len);
-    return true;
+    return err != ESTOC_E_NOT_FOUND;
 }
 
 /* @return false: there is none for this key */
