@@ -42,12 +42,14 @@ static int begin(void **state)
 static void reconnect(void)
 {
     peer_free(dev);
+    dev = NULL;
     dev = connect_as(&reg->f, "dev");
 }
 
 static void restart(void)
 {
     peer_free(dev);
+    dev = NULL;
     fixture_restart(&reg->f);
     dev = connect_as(&reg->f, "dev");
 }
@@ -55,6 +57,7 @@ static void restart(void)
 static void kill_and_start(void)
 {
     peer_free(dev);
+    dev = NULL;
     registrar_kill(reg);
     fixture_start(&reg->f);
     dev = connect_as(&reg->f, "dev");
@@ -285,6 +288,7 @@ static void stopped_before_the_answer(void **state)
     close(reg->f.out);
     upstream_does(&reg->u, "same");
     peer_free(dev);
+    dev = NULL;
     fixture_start(&reg->f);
     dev = connect_as(&reg->f, "dev");
     expect_one(key, &csr);
