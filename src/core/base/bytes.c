@@ -43,10 +43,17 @@ uint64_t estoc_divide(uint64_t v, uint16_t by)
 
 void estoc_wipe(void *ptr, size_t len)
 {
+#if defined(__GNUC__) /* and clang: what is said to read the bytes keeps the memset before it */
+    if (len > 0) {
+        memset(ptr, 0, len);
+        __asm__ volatile("" : : "r"(ptr) : "memory");
+    }
+#else
     volatile uint8_t *p = ptr;
     while (len-- > 0) {
         *p++ = 0;
     }
+#endif
 }
 
 void estoc_reader_fail(estoc_reader *r, estoc_err err)
