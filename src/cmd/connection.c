@@ -218,6 +218,7 @@ estoc_err estoc_connection_step(estoc_connection *c, estoc_ms now, const estoc_m
     if (m != NULL && estoc_connection_is_open(c)) {
         give_messages(c, now, m);
     }
+    estoc_dtls_rest(c->dtls);
     return verdict(c);
 }
 

@@ -176,14 +176,18 @@ bool estoc_dtls_begin(estoc_dtls *d, estoc_ms now, uint8_t *room)
     return false;
 }
 
-/* An idle association keeps none of OpenSSL's buffers (20 KB); they stay if they hold something. */
 void estoc_dtls_end(estoc_dtls *d)
 {
     estoc_dtls_flush(d);
     d->room = NULL;
     d->in = (estoc_slice){NULL, 0};
-    SSL_free_buffers(d->ssl);
     ERR_clear_error();
+}
+
+/* They stay if they hold something. */
+void estoc_dtls_rest(estoc_dtls *d)
+{
+    SSL_free_buffers(d->ssl);
 }
 
 /* ------------------------------------------------------------------------------- how calls end up */

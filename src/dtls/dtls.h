@@ -146,6 +146,8 @@ ESTOC_MUST_USE estoc_err estoc_dtls_read(estoc_dtls *d, estoc_buf out, size_t *l
  *  @return 0; ESTOC_E_STATE (not open); ESTOC_E_LIMIT (empty, or over
  *          estoc_dtls_message_max); ESTOC_E_CRYPTO                                                 */
 ESTOC_MUST_USE estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg);
+/** Nothing more to do for now: OpenSSL's buffers go, 20 KB. They come again with the next call. */
+void estoc_dtls_rest(estoc_dtls *d);
 /** Largest application message that fits one datagram of this association (and its negotiated
  *  maximum fragment length). Valid once open.                                                      */
 size_t estoc_dtls_message_max(const estoc_dtls *d);

@@ -62,6 +62,7 @@ static void end_session(estoc_worker *w, estoc_session *s)
 static void settle(estoc_worker *w, estoc_session *s, bool alive)
 {
     if (alive) {
+        estoc_dtls_rest(s->dtls);
         estoc_table_move(&w->table, &s->entry, estoc_session_deadline(s));
     } else {
         end_session(w, s);
