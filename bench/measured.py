@@ -50,9 +50,9 @@ class Server:
                "--host", "127.0.0.1"])
         # one device stands for a fleet here
         settings = {"identity-rate": 0, "address-rate": 0, **(settings or {})}
-        self.configure({"server": settings, **self.sections(ca or {})})
         quiet([program("estocd"), "device", "--dir", self.srv, "--subject", "CN=bench",
                "--out", self.device])
+        self.configure({"server": settings, **self.sections(ca or {})})
 
     def sections(self, ca):
         """Of estocd.conf, besides [server]."""
