@@ -317,8 +317,8 @@ int main(void)
              certificates),
         SEEN("G1 D6 deny keeps a certificate of an upstream out", kept_out),
         SEEN("L2 what waits upstream is listed, and decided there", waiting),
-        SEEN("HC 262 what was under way at a kill -9 is listed as lost", lost),
-        SEEN("HC 286 a backup of a registrar goes on where it was", copied),
+        SEEN("G1 HC 262 what was under way at a kill -9 is listed as lost", lost),
+        SEEN("G1 HC 286 a backup of a registrar goes on where it was", copied),
         SEEN("G1 how an upstream does: up, down, and why", health),
     };
     return cmocka_run_group_tests_name("registrar_commands", tests, start, registrar_tear_down);

@@ -45,10 +45,14 @@ for program in "$ESTOCD" "$ESTOC"; do
     same "$name.1 has each option" "$dir/options" "$dir/described"
 done
 
+# Both kinds of folder together have all keys.
 "$ESTOCD" init --dir "$dir/srv" >"$dir/log" 2>&1 || sed 's/^/# /' "$dir/log"
+"$ESTOCD" init --dir "$dir/ra" --upstream https://est.example/.well-known/est \
+    --upstream-ta "$dir/srv/ca.crt" --cert "$dir/srv/server.crt" --key "$dir/srv/server.key" \
+    >"$dir/log" 2>&1 || sed 's/^/# /' "$dir/log"
 awk '/^\[/ { section = $1; gsub(/[][]/, "", section) }
      /^#[a-z-]+ =/ { sub(/^#/, ""); key = $1; sub(/^[a-z-]+ =[ ]*/, ""); print section, key, $0 }
-    ' "$dir/srv/estocd.conf" | sed 's/ $/ empty/' | sort >"$dir/keys"
+    ' "$dir/srv/estocd.conf" "$dir/ra/estocd.conf" | sed 's/ $/ empty/' | sort -u >"$dir/keys"
 awk '/^\.Ss \[/ { section = $2; gsub(/[][]/, "", section) }
      /^\.It Ic/ { key = $3 }
      /^Default: / { sub(/^Default: /, ""); sub(/\.$/, ""); print section, key, $0 }
