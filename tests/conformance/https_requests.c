@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -260,6 +261,51 @@ static void stops(void **state)
     fixture_stop(f); /* it has ended with 0 */
 }
 
+/* ---- many at once ---- */
+
+enum { CLIENTS = 8, EACH = 12 };
+
+/* Half of them on one connection. @return whether each got a certificate */
+static bool enrolls(const fixture *f, int client)
+{
+    unsigned good = 0;
+    web *w = web_open_as(f, "dev");
+    for (int i = 0; i < EACH; i++) {
+        bool last = web_enroll(w, ROOT "simpleenroll", "CN=dev") == 200 &&
+                    web_header(&got, "Connection") != NULL;
+        good += got.status == 200;
+        if (last || client % 2 == 0) {
+            web_free(w);
+            w = web_open_as(f, "dev");
+        }
+    }
+    web_free(w);
+    return good == EACH;
+}
+
+static void many(void **state)
+{
+    const fixture *f = *state;
+    unsigned before = issued(f);
+    pid_t pids[CLIENTS];
+    int status;
+    for (int i = 0; i < CLIENTS; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            _exit(enrolls(f, i) ? 0 : 1);
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        usleep(150000);
+        kill(f->pid, SIGHUP);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(issued(f), before + CLIENTS * EACH);
+}
+
 /* ---- keys made here ---- */
 
 /* The n-th part's body, between an empty line and the next delimiter. */
@@ -352,6 +398,7 @@ int main(void)
         NAMED("X6 HTTPS: the type of a request", types),
         NAMED("B2 HTTPS: what is too large is 413", too_large),
         NAMED("L2 HTTPS: a decision by a person: 202, then 200 or 403", waits),
+        NAMED("E4 HC 276 HTTPS: many at once, while the configuration is read again", many),
         NAMED("E5 HC 327 HTTPS: a key that was made here is nowhere afterwards", made_here),
         /* these have the port from here on */
         NAMED_ALONE("L2 HC 276 HTTPS: a server that is told to stop answers first", stops),

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <openssl/bn.h>
 
-#include "fixture.h"
+#include "web.h"
 
 #define PIN "4815162342"
 
@@ -297,6 +297,21 @@ static void server_keys(void **state)
     assert_null(strstr(log, PIN));
 }
 
+static void over_https(void **state)
+{
+    fixture *f = *state;
+    move_key(f, "server", "20");
+    web_serve(f);
+    for (int v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++) {
+        web_cfg cfg = web_as(f, "dev");
+        cfg.version = v;
+        web *w = web_open(&cfg);
+        assert_int_equal(web_enroll(w, "/.well-known/est/simpleenroll", "CN=dev"), 200);
+        web_free(w);
+    }
+    fixture_stop(f); /* cleanly */
+}
+
 /* Each object of the token away: it is there, but cannot sign any more. */
 static void lost_key(void **state)
 {
@@ -526,6 +541,7 @@ int main(void)
               pulled),
         TOKEN("X9 HC 292 a PIN that the token refuses is not tried again until it is another",
               refused_pin),
+        TOKEN("D1 HTTPS: the server's key in the token", over_https),
         TOKEN("X9 HC 292 the server's key in the same token: handshakes and signatures go on, too",
               both_pulled),
         TOKEN("X9 HC 292 a token that was away unseen, and a reload meanwhile", pulled_unseen),
