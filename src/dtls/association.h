@@ -81,6 +81,7 @@ struct estoc_dtls {
     /* during a call */
     estoc_ms now;
     estoc_slice in;      /* the datagram to be read next, or empty */
+    void *scratch;       /* where OpenSSL puts handshake messages together; NULL: not known */
     uint8_t *room;       /* payload_max bytes where the next datagram is put together */
     size_t used;         /* of it */
     estoc_slice address; /* what a cookie is bound to, while listening */
@@ -101,6 +102,10 @@ void estoc_dtls_end(estoc_dtls *d);
 void estoc_dtls_handshake(estoc_dtls *d);
 /** OpenSSL starts (again) or stops (zero) waiting for an answer to a flight. */
 void estoc_dtls_timer(estoc_dtls *d, struct timeval *next);
+
+/** SSL_CTX_set_msg_callback: notes `scratch`. */
+void estoc_dtls_note_scratch(int written, int version, int type, const void *bytes, size_t len,
+                             SSL *ssl, void *arg);
 
 /** The BIO under every association: datagrams, no socket. NULL: no memory */
 BIO_METHOD *estoc_dtls_bio(void);

@@ -187,6 +187,7 @@ static estoc_err fill(estoc_dtls_context *c, const estoc_dtls_credentials *id, e
     SSL_CTX_set_cert_verify_callback(c->ssl, estoc_dtls_verify, c);
     if (c->server) {
         SSL_CTX_set_client_hello_cb(c->ssl, on_client_hello, NULL);
+        SSL_CTX_set_msg_callback(c->ssl, estoc_dtls_note_scratch);
     }
     return err;
 }

@@ -148,6 +148,9 @@ ESTOC_MUST_USE estoc_err estoc_dtls_read(estoc_dtls *d, estoc_buf out, size_t *l
 ESTOC_MUST_USE estoc_err estoc_dtls_write(estoc_dtls *d, estoc_slice msg);
 /** Nothing more to do for now: OpenSSL's buffers go, 20 KB. They come again with the next call. */
 void estoc_dtls_rest(estoc_dtls *d);
+/** Nobody has spoken for a while: what OpenSSL keeps of a handshake that is over, and does not need, goes
+ *  back to the system, up to 16 KB. It costs more than rest(), when it goes and when it comes again.     */
+void estoc_dtls_sleep(estoc_dtls *d);
 /** Largest application message that fits one datagram of this association (and its negotiated
  *  maximum fragment length). Valid once open.                                                      */
 size_t estoc_dtls_message_max(const estoc_dtls *d);

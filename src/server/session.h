@@ -18,14 +18,18 @@
 
 struct estoc_worker;
 
-/** What a session needs once its handshake is done; on the heap only then. */
-typedef struct estoc_open {
+/** What it needs once it is spoken to. */
+typedef struct estoc_talk {
     estoc_responder responder;
     uint8_t replies[ESTOC_REPLIES_LEN];
+} estoc_talk;
+
+/** What a session needs once its handshake is done; on the heap only then. */
+typedef struct estoc_open {
+    estoc_talk *talk;       /* NULL: nothing came so far */
     uint32_t retransmitted; /* of the responder, as it was when it last sent */
     uint64_t identity;      /* of who has shown its certificate; 0: not recognised */
-    char subject[256];      /* of the client certificate, for the log */
-    int64_t not_after;      /* of the same */
+    int64_t not_after;      /* of the client certificate */
 } estoc_open;
 
 typedef struct estoc_session {
@@ -41,9 +45,10 @@ typedef struct estoc_session {
     estoc_ms asked_at;        /* when it was handed on */
     uint8_t hello_random[32]; /* of the ClientHello that began it */
     estoc_ms idle_at;         /* closed when nothing has come until then */
-    unsigned pending;         /* verdicts still to come */
-    bool again;               /* what is sent now is a retransmission */
-    bool gone;                /* out of the table, kept for its verdicts */
+    estoc_ms sleep_at; /* made small then; ESTOC_NEVER: it is, or has no handshake behind it */
+    unsigned pending;  /* verdicts still to come */
+    bool again;        /* what is sent now is a retransmission */
+    bool gone;         /* out of the table, kept for its verdicts */
 } estoc_session;
 
 /** A verdict on its way from the authority's thread to the worker. */
@@ -73,6 +78,9 @@ bool estoc_session_tick(estoc_session *s, estoc_ms now);
 bool estoc_session_answer(estoc_session *s, estoc_ms now, const estoc_late *late);
 /** All that waited has left: time-outs count from here. */
 void estoc_session_sent(estoc_session *s, estoc_ms now);
+#define ESTOC_SUBJECT_MAX 256u
+/** Of the client certificate, for the log. @return out; "" if it cannot be read */
+const char *estoc_session_subject(const estoc_session *s, char out[ESTOC_SUBJECT_MAX]);
 estoc_ms estoc_session_deadline(const estoc_session *s);
 /** Whether something is under way that a clean stop should let finish. */
 bool estoc_session_busy(const estoc_session *s, estoc_ms now);

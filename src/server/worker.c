@@ -98,10 +98,10 @@ static void join_identity(estoc_worker *w, estoc_session *s)
     size_t n = estoc_crowd_join(&w->crowd, &s->member, s->open->identity);
     if (n > part(w, s->generation->conf.identity_sessions)) {
         estoc_session *old = oldest_of(s);
-        char peer[ESTOC_PATH_TEXT_MAX];
+        char peer[ESTOC_PATH_TEXT_MAX], subject[ESTOC_SUBJECT_MAX];
         estoc_log(ESTOC_LOG_INFO, "worker", "peer",
                   estoc_path_text(&old->entry.path, peer, sizeof peer), "result", "closed", "why",
-                  "identity-sessions", "subject", old->open->subject, NULL);
+                  "identity-sessions", "subject", estoc_session_subject(old, subject), NULL);
         estoc_dtls_close(old->dtls);
         end_session(w, old);
     }

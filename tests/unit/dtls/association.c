@@ -174,6 +174,33 @@ static void last_flight_lost(void **state)
     pair_free(p);
 }
 
+/* An association that slept repeats its last flight from its own memory, and is as good as before. */
+static void sleeps(void **state)
+{
+    (void)state;
+    pair *p = pair_new();
+    p->passes = pass_but_one;
+    p->lose[DOWN] = 3;
+    pair_connect(p);
+    estoc_dtls_sleep(p->s != NULL ? p->s : p->c); /* too early: nothing happens */
+    pair_run(p, p->now);
+    assert_int_equal(estoc_dtls_state_of(p->s), ESTOC_DTLS_OPEN);
+    assert_non_null(p->s->scratch);
+    memset(p->s->scratch, 0xaa, SSL3_RT_MAX_PLAIN_LENGTH);
+    const uint8_t *page = (const uint8_t *)p->s->scratch + SSL3_RT_MAX_PLAIN_LENGTH / 2;
+    assert_int_equal(*page, 0xaa);
+    estoc_dtls_rest(p->s);
+    estoc_dtls_sleep(p->s);
+    assert_int_equal(*page, 0);
+    pair_run(p, p->now + 1000);
+    assert_int_equal(estoc_dtls_state_of(p->c), ESTOC_DTLS_OPEN);
+    assert_int_equal(p->sent[DOWN], 4);
+    expect_alive(p);
+    estoc_dtls_sleep(p->s);
+    expect_alive(p);
+    pair_free(p);
+}
+
 static void random_loss(void **state)
 {
     (void)state;
@@ -520,6 +547,7 @@ int main(void)
         cmocka_unit_test(unique),
         cmocka_unit_test(each_datagram_lost),
         cmocka_unit_test(last_flight_lost),
+        cmocka_unit_test(sleeps),
         cmocka_unit_test(random_loss),
         cmocka_unit_test(silent_server),
         cmocka_unit_test(left_late),
