@@ -393,14 +393,21 @@ static void print_profile(const estocd_checking *c, const estoc_profile_conf *p)
     }
 }
 
+static void print_addresses(const char *what, const char (*at)[64], size_t n)
+{
+    if (n > 0) {
+        printf("%-8s ", what);
+    }
+    for (size_t i = 0; i < n; i++) {
+        printf("%s%s", at[i], i + 1 < n ? ", " : "\n");
+    }
+}
+
 static void print_summary(const estocd_checking *c, uint64_t issued)
 {
     const estoc_config *conf = &c->conf;
-    printf("%-8s ", "listen");
-    for (size_t i = 0; i < conf->listen_n; i++) {
-        printf("%s%s", i > 0 ? ", " : "", conf->listen[i]);
-    }
-    printf("\n");
+    print_addresses("listen", conf->listen, conf->listen_n);
+    print_addresses("https", conf->https, conf->https_n);
     if (c->ca.n > 0) {
         print_cert("ca", c->ca.at[0]);
     }
