@@ -153,7 +153,7 @@ static void settle(estoc_upstreams *u, estoc_upstream_job *job, estoc_upstream_a
     }
     give(u, job, &r);
     estoc_wires_forget(u->wires, a); /* what the reply pointed to: after the callback */
-    if (gone && estoc_upstream_all_out(s)) {
+    if (gone && s->running == 0 && estoc_upstream_all_out(s)) { /* else somebody may be there */
         give_up_waiting(u, s, ESTOC_END_UNREACHABLE);
     }
 }
@@ -165,12 +165,13 @@ static uint32_t cost_of(const estoc_upstream_job *job, const estoc_upstream_serv
     return server->http2 && job->op != ESTOC_UPSTREAM_KEYGEN ? 1 : UNITS;
 }
 
-/* A service that does not answer leaves one connection for each of the others. */
+/* A service that does not answer leaves one connection for each of the others; and whoever has nothing
+ * under way may begin. libcurl sees to it that there are no more connections than there may be. */
 static bool has_room(const estoc_upstreams *u, const estoc_upstream_service *s, uint32_t cost)
 {
     uint32_t others = (uint32_t)(u->n - 1) * UNITS;
     uint32_t share = u->room > others + UNITS ? u->room - others : UNITS;
-    return u->used + cost <= u->room && s->used + cost <= share;
+    return s->running == 0 || (u->used + cost <= u->room && s->used + cost <= share);
 }
 
 static void send_to(estoc_upstreams *u, estoc_upstream_job *job, size_t server, estoc_ms now)
