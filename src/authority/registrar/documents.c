@@ -25,12 +25,12 @@ struct doc {
     estoc_blob bytes; /* as settled: certs-only, or CsrAttrs; empty: none */
     estoc_blobs anchors;
     bool known; /* as settled */
-    estoc_verdict lack;
     bool asking;
     unsigned failed; /* times in a row */
     estoc_ms next_at;
     bool changed;
     /* under the lock */
+    estoc_verdict lack;
     bool replied;
     estoc_upstream_reply reply; /* but for its slices */
     estoc_blob body;
@@ -171,10 +171,13 @@ static void ask(estoc_documents *d, struct doc *doc, estoc_ms now)
     }
 }
 
+/* Workers read it. */
 static void remember(struct doc *doc, const estoc_upstream_reply *reply)
 {
+    pthread_mutex_lock(&doc->of->lock);
     doc->lack = (estoc_verdict){
         .err = reply->err, .code = reply->code, .text = reply->text, .retry_s = reply->retry_s};
+    pthread_mutex_unlock(&doc->of->lock);
 }
 
 /* A document to be kept, out of a reply. @return false: it is of no use */
@@ -341,13 +344,15 @@ estoc_slice estoc_documents_attributes(const estoc_documents *d, size_t errand)
                                  : estoc_slice_of(NULL, 0);
 }
 
-bool estoc_documents_lack(const estoc_documents *d, size_t errand, estoc_op op, estoc_verdict *v)
+bool estoc_documents_lack(estoc_documents *d, size_t errand, estoc_op op, estoc_verdict *v)
 {
     size_t i = op == ESTOC_OP_CRTS ? d->crts[errand] : d->att[errand];
     if (i >= d->n || d->at[i].known) {
         return false;
     }
+    pthread_mutex_lock(&d->lock);
     *v = d->at[i].lack;
+    pthread_mutex_unlock(&d->lock);
     return true;
 }
 

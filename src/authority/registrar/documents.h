@@ -36,7 +36,7 @@ const estoc_blobs *estoc_documents_anchors(const estoc_documents *d, size_t erra
 /** As settled; empty: none, or not known. Any thread. */
 estoc_slice estoc_documents_attributes(const estoc_documents *d, size_t errand);
 /** Whether it is not known, as settled, and what to tell then. Any thread. */
-bool estoc_documents_lack(const estoc_documents *d, size_t errand, estoc_op op, estoc_verdict *v);
+bool estoc_documents_lack(estoc_documents *d, size_t errand, estoc_op op, estoc_verdict *v);
 /** After the upstreams are closed. NULL is taken. */
 void estoc_documents_close(estoc_documents *d);
 
