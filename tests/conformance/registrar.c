@@ -15,6 +15,7 @@
 #include "device.h"
 #include "keys.h"
 #include "upstream.h"
+#include "web.h"
 
 static fixture *ca;
 static registrar *reg; /* its scripted upstream does not run */
@@ -52,6 +53,7 @@ static void configure(uint16_t https)
     int n = snprintf(text, sizeof text,
                      "[server]\n"
                      "authority = registrar\n"
+                     "listen-https = 127.0.0.1:0\n"
                      "[upstream]\n"
                      "url = https://127.0.0.1:%u/.well-known/est\n"
                      "anchors = ca.crt\n"
@@ -107,6 +109,7 @@ static int start(void **state)
     copy("dev.key", "dev.key");
     copy("dev.ta", "dev.ta");
     fixture_start(&reg->f);
+    web_port = fixture_https_port(&reg->f);
     return 0;
 }
 
@@ -258,6 +261,43 @@ static void a_label(void **state)
     assert_int_equal(enroll(dev, EST "/gateways/sen", &csr, 281, 2, &answer), CODE(4, 0));
 }
 
+/* EST over HTTPS in front, too. */
+static void over_https(void **state)
+{
+    (void)state;
+    fixture *f = &reg->f;
+    body csr, der;
+    unsigned before = issued(ca);
+    web *w = web_open_as(f, NULL);
+    assert_int_equal(web_ask(w, "/.well-known/est/cacerts", NULL, &got), 200);
+    web_der(got.text, got.len, &der);
+    STACK_OF(X509) *certs = certs_of(&der);
+    X509 *want = cert_read(root());
+    assert_int_equal(X509_cmp(sk_X509_value(certs, 0), want), 0);
+    assert_int_equal(web_ask(w, "/.well-known/est/csrattrs", NULL, &got), 200);
+    assert_int_equal(web_enroll(w, "/.well-known/est/simpleenroll", "CN=dev"), 401);
+    web_free(w);
+    w = web_open_as(f, "dev");
+    EVP_PKEY *key = web_csr("CN=dev", &csr);
+    for (int i = 0; i < 2; i++) { /* E6 */
+        assert_int_equal(web_post(w, "/.well-known/est/simpleenroll", &csr, &got), 200);
+        X509 *cert = web_cert(f, key);
+        openssl_verify(f, cert, root(), NULL);
+        X509_free(cert);
+    }
+    assert_int_equal(issued(ca), before + 1);
+    assert_int_equal(web_enroll(w, "/.well-known/est/simpleenroll", "CN=other"), 403);
+    assert_int_equal(web_enroll(w, "/.well-known/est/gateways/simpleenroll", "CN=dev"), 400);
+    assert_int_equal(web_post(w, "/.well-known/est/passed/serverkeygen", &csr, &got), 200);
+    assert_non_null(strstr(web_header(&got, "Content-Type"), "multipart/mixed"));
+    assert_int_equal(web_enroll(w, "/.well-known/est/manual/simpleenroll", "CN=dev"), 202);
+    assert_non_null(web_header(&got, "Retry-After"));
+    web_free(w);
+    EVP_PKEY_free(key);
+    X509_free(want);
+    sk_X509_pop_free(certs, X509_free);
+}
+
 static void approve_all(void)
 {
     output o;
@@ -328,6 +368,7 @@ int main(void)
                   keys_in_blocks),
         OVER_DTLS("G1 K1 K2 cli enroll, renew and keygen through a registrar", by_command),
         OVER_DTLS("G1 R1 a label of the upstream", a_label),
+        NAMED("G1 G2 E5 L2 HTTPS: a registrar that has it in front, too", over_https),
         OVER_DTLS("L2 G1 a person decides at the upstream, and kill -9 in between", by_a_person),
         OVER_DTLS("G3 E6 HC 262 kill -9 under load: each request is issued once",
                   killed_under_load),
