@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 enum {
     CONNECTIONS_MAX = 1024, /* of all addresses together */
+    OTHER_FILES = 256,      /* descriptors that are none of theirs */
     PER_ADDRESS_MAX = 256,  /* of one client's address, at one of ours */
     TIMEOUT_S = 30,         /* without a byte */
     HEADERS_MAX = 32768,    /* of a request, and of its answer */
@@ -34,6 +36,17 @@ static int no_identity(gnutls_session_t session, const gnutls_datum_t *names, in
 }
 /* NOLINTEND(readability-non-const-parameter) */
 
+/* As many connections as leave descriptors for everything else: the store, files, upstreams. */
+static unsigned connections_max(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= CONNECTIONS_MAX + OTHER_FILES) {
+        return CONNECTIONS_MAX;
+    }
+    return files.rlim_cur > 2 * OTHER_FILES ? (unsigned)files.rlim_cur - OTHER_FILES
+                                            : (unsigned)files.rlim_cur / 2;
+}
+
 static estoc_err start(estoc_https *h, struct estoc_https_listener *l, const char *address,
                        unsigned threads, unsigned connections, estoc_why *why)
 {
@@ -49,10 +62,10 @@ static estoc_err start(estoc_https *h, struct estoc_https_listener *l, const cha
         MHD_OPTION_HTTPS_PRIORITIES, ESTOC_TLS_PRIORITIES, MHD_OPTION_HTTPS_CERT_CALLBACK,
         no_identity, MHD_OPTION_NOTIFY_CONNECTION, estoc_https_on_connection, h,
         MHD_OPTION_NOTIFY_COMPLETED, estoc_https_on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
-        connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEADERS_MAX, MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0u,
-        MHD_OPTION_END);
+        connections > threads ? connections : threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX, MHD_OPTION_THREAD_POOL_SIZE,
+        threads > 1 ? threads : 0u, MHD_OPTION_END);
     if (l->daemon == NULL) {
         estoc_why_set(why, "cannot serve on %s: %s", address, strerror(errno));
         return ESTOC_E_SYSTEM;
@@ -78,7 +91,7 @@ static estoc_err begin(estoc_https *h, estoc_generation *g, unsigned threads, es
     threads = threads < THREADS_MAX ? threads : THREADS_MAX;
     for (size_t i = 0; !err && i < g->conf.https_n; i++) {
         err = start(h, &h->at[i], g->conf.https[i], threads,
-                    (unsigned)(CONNECTIONS_MAX / g->conf.https_n), why);
+                    connections_max() / (unsigned)g->conf.https_n, why);
         h->n += !err;
     }
     return err;

@@ -41,6 +41,16 @@ static struct estoc_https_link *begin_link(estoc_https *h, struct MHD_Connection
     return l;
 }
 
+/* Of a handshake that failed there is nothing else to tell: libmicrohttpd keeps the reason to itself. */
+static void log_unused(const struct estoc_https_link *l)
+{
+    char peer[ESTOC_PATH_TEXT_MAX];
+    if (!l->used) {
+        estoc_log(ESTOC_LOG_DEBUG, "https", "peer", estoc_path_text(&l->path, peer, sizeof peer),
+                  "result", "closed", "why", "no handshake, or no request in it", NULL);
+    }
+}
+
 /* Without a link there is no certificate of ours either, and the handshake comes to nothing. */
 void estoc_https_on_connection(void *ctx, struct MHD_Connection *c, void **link,
                                enum MHD_ConnectionNotificationCode what)
@@ -48,6 +58,7 @@ void estoc_https_on_connection(void *ctx, struct MHD_Connection *c, void **link,
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         *link = begin_link(ctx, c);
     } else if (*link != NULL) {
+        log_unused(*link);
         end_link(*link);
         *link = NULL;
     }

@@ -43,6 +43,7 @@ struct estoc_https_link {
     void *session; /* of TLS */
     estoc_path path;
     estoc_tls_identity *identity;
+    bool used;               /* there was a request */
     bool looked;             /* `chain` is what the client has shown */
     estoc_blobs chain;       /* empty: nothing */
     estoc_generation *judge; /* whose judgement this is: */

@@ -248,6 +248,7 @@ static struct estoc_https_request *begin_request(estoc_https *h, struct MHD_Conn
     }
     r->connection = c;
     r->link = info->socket_context;
+    r->link->used = true;
     r->began_at = estoc_now_ms();
     r->generation = estoc_https_newest(h);
     pthread_mutex_lock(&h->lock);
