@@ -61,13 +61,15 @@ static struct {
     OSSL_FUNC_keymgmt_get_params_fn *get;
     OSSL_FUNC_keymgmt_load_fn *load;
     OSSL_FUNC_keymgmt_validate_fn *validate;
+    OSSL_FUNC_keymgmt_gen_set_params_fn *describe;
+    OSSL_FUNC_keymgmt_gen_set_template_fn *imitate;
 } ec;
 
 static struct {
-    const char *name;
+    const char *name; /* as OpenSSL calls it */
     estoc_key_kind kind;
     void *no_key; /* what the manager takes for a key: the curve */
-} curves[] = {{"P-256", ESTOC_KEY_P256, NULL}, {"P-384", ESTOC_KEY_P384, NULL}};
+} curves[] = {{"prime256v1", ESTOC_KEY_P256, NULL}, {"secp384r1", ESTOC_KEY_P384, NULL}};
 
 #define CURVES (sizeof curves / sizeof curves[0])
 
@@ -176,14 +178,35 @@ static void *load(const void *reference, size_t len)
     return key;
 }
 
+/* @return NULL: of another name, that one may have, too */
+static void *curve_of(const char *name)
+{
+    for (size_t i = 0; i < CURVES; i++) {
+        if (strcmp(name, curves[i].name) == 0) {
+            return curves[i].no_key;
+        }
+    }
+    return NULL;
+}
+
 static bool on_prime_curve(const void *key)
 {
     char name[32] = "";
     OSSL_PARAM ask[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, sizeof name),
         OSSL_PARAM_construct_end()};
-    return ec.get((void *)(uintptr_t)key, ask) == 1 &&
-           (strcmp(name, "prime256v1") == 0 || strcmp(name, "secp384r1") == 0);
+    return ec.get((void *)(uintptr_t)key, ask) == 1 && curve_of(name) != NULL;
+}
+
+/* A new key, too, is on a copy of the curve: the default one makes it anew. */
+static int describe(void *making, const OSSL_PARAM params[])
+{
+    const OSSL_PARAM *name = OSSL_PARAM_locate_const(params, OSSL_PKEY_PARAM_GROUP_NAME);
+    const char *text = NULL;
+    void *like = name != NULL && OSSL_PARAM_get_utf8_string_ptr(name, &text) == 1 && text != NULL
+                     ? curve_of(text)
+                     : NULL;
+    return ec.describe(making, params) == 1 && (like == NULL || ec.imitate(making, like) == 1);
 }
 
 /* What is left is that the point is not infinity, its coordinates are of the field, and fit the curve. */
@@ -282,13 +305,16 @@ static bool take_functions(const OSSL_DISPATCH *from)
     ec.get = OSSL_FUNC_keymgmt_get_params(find(to, OSSL_FUNC_KEYMGMT_GET_PARAMS));
     ec.load = OSSL_FUNC_keymgmt_load(find(to, OSSL_FUNC_KEYMGMT_LOAD));
     ec.validate = OSSL_FUNC_keymgmt_validate(find(to, OSSL_FUNC_KEYMGMT_VALIDATE));
-    if (from->function_id != 0 || ec.make == NULL || ec.release == NULL || ec.copy == NULL ||
-        ec.import == NULL || ec.set == NULL || ec.get == NULL || ec.load == NULL ||
-        ec.validate == NULL) {
+    ec.describe = OSSL_FUNC_keymgmt_gen_set_params(find(to, OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS));
+    ec.imitate = OSSL_FUNC_keymgmt_gen_set_template(find(to, OSSL_FUNC_KEYMGMT_GEN_SET_TEMPLATE));
+    if (from->function_id != 0 || ec.describe == NULL || ec.imitate == NULL || ec.make == NULL ||
+        ec.release == NULL || ec.copy == NULL || ec.import == NULL || ec.set == NULL ||
+        ec.get == NULL || ec.load == NULL || ec.validate == NULL) {
         return false;
     }
     find(to, OSSL_FUNC_KEYMGMT_LOAD)->function = (void (*)(void))load;
     find(to, OSSL_FUNC_KEYMGMT_VALIDATE)->function = (void (*)(void))validate;
+    find(to, OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS)->function = (void (*)(void))describe;
     return true;
 }
 

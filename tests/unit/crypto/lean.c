@@ -85,6 +85,35 @@ static void test_checks_keys(void **state)
     }
 }
 
+/* By whatever name of its curve. */
+static void test_makes_keys(void **state)
+{
+    static const char *const names[][2] = {{"prime256v1", "prime256v1"},
+                                           {"P-256", "prime256v1"},
+                                           {"secp384r1", "secp384r1"},
+                                           {"P-521", "secp521r1"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char group[32];
+        size_t len;
+        uint8_t *one = NULL, *other = NULL;
+        EVP_PKEY *key = EVP_PKEY_Q_keygen(lean(), NULL, "EC", names[i][0]);
+        EVP_PKEY *second = EVP_PKEY_Q_keygen(lean(), NULL, "EC", names[i][0]);
+        assert_int_equal(EVP_PKEY_get_group_name(key, group, sizeof group, &len), 1);
+        assert_string_equal(group, names[i][1]);
+        EVP_PKEY_CTX *ctx = context_of(key);
+        assert_int_equal(EVP_PKEY_check(ctx), 1); /* both halves, and that they fit */
+        size_t n = EVP_PKEY_get1_encoded_public_key(key, &one);
+        assert_int_equal(EVP_PKEY_get1_encoded_public_key(second, &other), n);
+        assert_memory_not_equal(one, other, n);
+        EVP_PKEY_CTX_free(ctx);
+        OPENSSL_free(one);
+        OPENSSL_free(other);
+        EVP_PKEY_free(key);
+        EVP_PKEY_free(second);
+    }
+}
+
 /* An invalid curve attack: a point that is not on the curve, in a certificate, or of a peer. */
 static void test_refuses_points_off_the_curve(void **state)
 {
@@ -164,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_what_certificates_hold),
         cmocka_unit_test(test_checks_keys),
+        cmocka_unit_test(test_makes_keys),
         cmocka_unit_test(test_refuses_points_off_the_curve),
         cmocka_unit_test(test_agrees),
         cmocka_unit_test(test_refuses_garbage),
