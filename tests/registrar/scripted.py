@@ -258,7 +258,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 sent += len(piece)
         except OSError:
             pass
-        self.note("flooded", bytes=sent, **self.about)
+        self.note("flooded", bytes=sent, whole=sent >= total, **self.about)
         raise Drop
 
     # ---- certificates ----
