@@ -158,4 +158,10 @@ ESTOC_MUST_USE estoc_err estoc_chain_verify(estoc_slice leaf, const estoc_blobs 
  *  left-most label; the subject is not looked at.                       RFC 6125 section 6.4 */
 bool estoc_cert_names_host(estoc_slice leaf, const char *host);
 
+/** Certs-only CMS as servers write it, in BER perhaps, with an empty content, or signed: as we write it, its
+ *  certificates alone. Untrusted; at most 64 certificates.
+ *  @param out  may be where `cms` is
+ *  @return 0; ESTOC_E_MALFORMED (also if it has no certificate); ESTOC_E_LIMIT; ESTOC_E_SPACE; ESTOC_E_MEMORY */
+ESTOC_MUST_USE estoc_err estoc_certs_normalise(estoc_slice cms, estoc_buf out, size_t *len);
+
 #endif

@@ -149,13 +149,13 @@ static void retry_after(void **state)
     all_rows(all, sizeof all / sizeof all[0]);
 }
 
-/* Base64 and MIME as servers write them. */
+/* Base64, MIME and CMS as servers write them. */
 static void kinds_of_base64(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"crlf",          "spaces",  "oneline", "badcte",
-                                        "nocte",         "oddtype", "more",    "ok.close",
-                                        "oneline.nocte", "delay-50"};
+    static const char *const kinds[] = {
+        "crlf",     "spaces",        "oneline",  "badcte",  "nocte", "oddtype",  "more",
+        "ok.close", "oneline.nocte", "delay-50", "content", "ber",   "ber.more", "ber.oneline"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         body csr, answer;
         EVP_PKEY *key = key_new("P-256");
@@ -388,7 +388,7 @@ int main(void)
         CODES("G1 401 is our own credential: an operator's line", own_credential_failed),
         CODES("G1 L2 HC 256 202 with Retry-After in seconds, as a date, missing, wrong, huge",
               retry_after),
-        CODES("G1 HC 254 base64 with and without line breaks, whatever the headers say",
+        CODES("G1 HC 254 base64 with and without line breaks, whatever the headers say; CMS in BER",
               kinds_of_base64),
         CODES("G1 half-open, slow, garbage, truncated: a clear code, sent once", no_answers),
         CODES("G1 100 MB is no answer, and takes no memory", too_big),

@@ -25,7 +25,7 @@ The label is one or more parts with "." between them, for POST; "get-" before it
     badtype, notype, oddtype     text/html; no Content-Type; a right one, oddly written
     wrongkey, wrongname          a certificate for another key; for another name
     nocerts, more                an empty certs-only; certificates of the CA after the issued one
-    content                      a certs-only with an empty content, where there should be none
+    content, ber                 a certs-only with an empty content, where there should be none; in BER
     close                        closes the connection after each answer
     cms, swapped, onlykey        of serverkeygen: the key encrypted; as the last part; alone
 """
@@ -44,7 +44,7 @@ RETRY_AFTER = {
     "empty": lambda: "",
 }
 WORDS = set("""
-    badcte badtype big bigheader close cms content crlf cut delay dribble drop first garbage
+    badcte badtype ber big bigheader close cms content crlf cut delay dribble drop first garbage
     halfopen junk late more nocerts nocte nothttp notype oddtype ok oneline onlykey pending
     redirect retry same slow spaces status swapped truncated wrongkey wrongname
 """.split())

@@ -282,7 +282,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         certs = [] if how.has("nocerts") else [cert]
         if how.has("more"):
             certs += [ca.issuing.cert, ca.root.cert]
-        cms = (smallca.certs_only_with_content if how.has("content") else smallca.certs_only)(certs)
+        cms = (smallca.certs_only_with_content if how.has("content") else
+               smallca.certs_only_in_ber if how.has("ber") else smallca.certs_only)(certs)
         if self.op == "serverkeygen":
             self.answer_key(cms, smallca.pkcs8(key))
         else:

@@ -188,6 +188,15 @@ def certs_only_with_content(certs):
     return pkcs7.serialize_certificates(certs, DER)
 
 
+def certs_only_in_ber(certs):
+    """And in indefinite lengths, as some others do."""
+    end = bytes(2)
+    content = bytes.fromhex("3080" "06092a864886f70d010701") + end
+    inside = b"\xa0\x80" + b"".join(cert.public_bytes(DER) for cert in certs) + end
+    signed = b"\x30\x80" + bytes.fromhex("020101" "3100") + content + inside + bytes.fromhex("3100") + end
+    return bytes.fromhex("3080" "06092a864886f70d010702" "a080") + signed + end + end
+
+
 def pkcs8(key):
     return key.private_bytes(DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 

@@ -85,9 +85,7 @@ bool estoc_upstream_is_get(estoc_upstream_op op)
 
 static uint32_t clamp(int64_t s)
 {
-    return s < 1                          ? 1
-           : s > ESTOC_UPSTREAM_RETRY_MAX ? ESTOC_UPSTREAM_RETRY_MAX
-                                          : (uint32_t)s;
+    return s < 1 ? 1 : s > ESTOC_UPSTREAM_RETRY_MAX ? ESTOC_UPSTREAM_RETRY_MAX : (uint32_t)s;
 }
 
 /* Of digits alone; what is over the limit is the limit. @return -1: another text, or none */
@@ -153,7 +151,15 @@ static const char *read_certs(estoc_slice text, estoc_slice *out)
     if (!decode(text, out)) {
         return "the certificates are no base64";
     }
-    return estoc_certs_parse(*out, certs, &n) ? "the answer is no certs-only CMS" : NULL;
+    if (!estoc_certs_parse(*out, certs, &n)) {
+        return NULL;
+    }
+    /* not as it should be, but as it often is; where the text was there is room for it */
+    uint8_t *at = (uint8_t *)text.ptr;
+    size_t len;
+    estoc_err err = estoc_certs_normalise(*out, (estoc_buf){at, text.len}, &len);
+    *out = estoc_slice_of(at, len);
+    return err ? "the answer is no certs-only CMS" : NULL;
 }
 
 static const char *read_attributes(estoc_slice text, estoc_slice *out)
@@ -237,7 +243,8 @@ static const char *read_body(estoc_upstream_op op, const estoc_upstream_answer *
 {
     estoc_slice type = estoc_slice_str(a->type);
     estoc_slice text = estoc_slice_of(a->body, a->body_len);
-    bool good = op == ESTOC_UPSTREAM_CSRATTRS ? estoc_media_is(type, ops[op].accept) || text.len == 0
+    bool good = op == ESTOC_UPSTREAM_CSRATTRS
+                    ? estoc_media_is(type, ops[op].accept) || text.len == 0
                 : op == ESTOC_UPSTREAM_KEYGEN ? estoc_media_is(type, ops[op].accept)
                                               : is_certs(type);
     if (!good) {
@@ -305,8 +312,8 @@ static void read_end(const estoc_upstream_answer *a, estoc_upstream_reply *r, ch
 {
     bool detail = a->error != NULL && a->error[0] != '\0' && a->end != ESTOC_END_LARGE &&
                   a->end != ESTOC_END_HURRIED;
-    const char *told = a->end == ESTOC_END_TIMEOUT && !a->connected ? "no connection in time"
-                                                                    : ends[a->end].why;
+    const char *told =
+        a->end == ESTOC_END_TIMEOUT && !a->connected ? "no connection in time" : ends[a->end].why;
     fail(r, ends[a->end].code, ends[a->end].text);
     snprintf(why, WHY_MAX, "%s%s%s", told, detail ? ": " : "", detail ? a->error : "");
 }
