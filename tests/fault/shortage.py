@@ -1,9 +1,12 @@
 """No memory, no file descriptors. HC 277: the server does not crash, and issues nothing that is not in
 the store."""
+import http.client
+import os
 import resource
 import signal
+import ssl
 
-from common import Skipped, check, program, stop
+from common import Skipped, check, free_port, program, run, stop
 
 
 def allocations(ctx):
@@ -37,6 +40,78 @@ def allocations(ctx):
     check(failed > 0, "none failed")
     return (f"{failed} of {each} allocations failed, {refused} enrollments with them, "
             f"{stop(server, loads)} certificates")
+
+
+class Web:
+    """A client over HTTPS. The handshake is over, at the server too, when it is made."""
+
+    def __init__(self, server, port):
+        tls = ssl.create_default_context(cafile=server.device + ".ta")
+        tls.load_cert_chain(server.device + ".crt", server.device + ".key")
+        self.link = http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=10)
+        self.link.request("GET", "/.well-known/est/csrattrs")
+        self.link.getresponse().read()
+
+    def enroll(self, csr):
+        """@return the HTTP status; 0: there was none"""
+        try:
+            self.link.request("POST", "/.well-known/est/simpleenroll", csr,
+                              {"Content-Type": "application/pkcs10"})
+            answer = self.link.getresponse()
+            answer.read()
+            return answer.status
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def close(self):
+        self.link.close()
+
+
+def a_request(folder):
+    """For a fresh key, in base64."""
+    key, csr = os.path.join(folder, "web.key"), os.path.join(folder, "web.csr")
+    run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        "-keyout", key, "-subj", "/CN=fault", "-outform", "DER", "-out", csr)
+    return run("openssl", "base64", "-in", csr).stdout
+
+
+def https_allocations(ctx):
+    """The same in a request over HTTPS, from its first byte to its answer. Not in the handshake: there
+    libtasn1, which GnuTLS reads certificates with, takes memory that it did not get."""
+    port = free_port()
+    server = ctx.server(settings={"listen-https": f"127.0.0.1:{port}"})
+    with open(program("estocd"), "rb") as f:
+        if b"__asan_init" in f.read():
+            raise Skipped("the sanitizer has an allocator of its own")
+    control = ctx.fault_memory(server)
+    server.start()
+
+    def enroll(csr, fail_in=0):
+        web = Web(server, port)
+        control["allocations"] = 0
+        control["fail_in"] = fail_in
+        status = web.enroll(csr)
+        allocations = control["allocations"]
+        control["fail_in"] = 0
+        web.close()
+        return status, allocations
+
+    for _ in range(3):
+        status, each = enroll(a_request(ctx.folder))
+        check(status == 200, "it does not serve")
+    check(each > 50, f"only {each} allocations: memory.c does not see them")
+    every = max(1, each // ctx.rounds)
+    refused = 0
+    for n in range(1 + ctx.rng.randrange(every), each + 1, every):
+        csr = a_request(ctx.folder)
+        refused += enroll(csr, n)[0] != 200
+        check(server.runs(), f"the server ended at allocation {n}: {server.process.poll()}: "
+                             f"{server.log_tail()}")
+        check(enroll(csr)[0] == 200, f"after allocation {n} it does not serve: {server.log_tail()}")
+    failed = control["failed"]
+    check(failed > 0, "none failed")
+    return (f"{failed} of {each} allocations failed, {refused} enrollments with them, "
+            f"{stop(server, [])} certificates")
 
 
 def descriptors(ctx):
@@ -82,6 +157,7 @@ def none_left(ctx):
 
 TESTS = [
     ("HC 277 an allocation fails in an enrollment", allocations, (400, 8), ("sqlite",)),
+    ("HC 277 an allocation fails in a request over HTTPS", https_allocations, (200, 6), ("sqlite",)),
     ("HC 277 few file descriptors from the start", descriptors, (1, 0), ("sqlite",)),
     ("HC 277 no file descriptor is left", none_left, (1, 0), ("sqlite",)),
 ]
