@@ -186,6 +186,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.about = {"csr": smallca.fingerprint(der)}
         self.note("request", method="POST", path=self.path, client=self.client, **self.about,
                   type=self.headers.get("Content-Type"), length=len(body),
+                  widest=max(map(len, body.split(b"\n"))), lines=body.endswith(b"\n"),
                   cte=self.headers.get("Content-Transfer-Encoding"), expect=self.headers.get("Expect"))
         if csr is None:
             self.answer(400, "text/plain", why.encode())

@@ -14,7 +14,8 @@ enum {
     CONNECTIONS_MAX = 16, /* unless configured */
     QUEUE_MAX = 1024,     /* likewise */
     UNITS = 16,           /* of room that a connection is; a call by HTTP/2 takes one */
-    WAIT_MS = 1000
+    WAIT_MS = 1000,
+    LINE = 48 /* octets to a line of base64: 64 characters */
 };
 
 struct estoc_upstreams {
@@ -284,12 +285,24 @@ static char *put_text(char **at, const char *text)
     return to;
 }
 
+/* In lines: RFC 8951 lets a reader pass over their ends, and ones that are older do not read base64 without
+ * (libest, and whatever else uses OpenSSL's filter as it is). */
+static estoc_slice put_body(char *at, estoc_slice csr)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < csr.len; i += LINE) {
+        len += estoc_base64(estoc_slice_sub(csr, i, LINE), at + len);
+        at[len++] = '\n';
+    }
+    return estoc_slice_of(at, len);
+}
+
 static estoc_upstream_job *new_job(estoc_upstream_service *s, const estoc_upstream_call *call)
 {
     const char *url = call->url != NULL ? call->url : "";
     const char *about = call->about != NULL ? call->about : "";
     size_t texts = strlen(call->label) + strlen(url) + strlen(about) + 3;
-    size_t body = ESTOC_BASE64_LEN(call->csr.len);
+    size_t body = ESTOC_BASE64_LEN(call->csr.len) + call->csr.len / LINE + 1;
     estoc_upstream_job *job = calloc(1, sizeof *job + texts + body);
     if (job == NULL) {
         return NULL;
@@ -304,7 +317,7 @@ static estoc_upstream_job *new_job(estoc_upstream_service *s, const estoc_upstre
     job->url = put_text(&at, url);
     job->about = put_text(&at, about);
     if (!estoc_upstream_is_get(call->op)) {
-        job->body = estoc_slice_of(at, estoc_base64(call->csr, at));
+        job->body = put_body(at, call->csr);
     }
     return job;
 }

@@ -232,6 +232,8 @@ static void every_operation(void **state)
     assert_int_equal(noted("\"event\":\"open\"", "main"), 2);
     assert_int_equal(noted("\"method\":\"POST\"", "\"client\":\"commonName=registrar\""), 3);
     assert_int_equal(noted("\"method\":\"POST\"", "application/pkcs10"), 3);
+    /* in lines, the last one ended, too: older readers need them */
+    assert_int_equal(noted("\"method\":\"POST\"", "\"widest\":64,\"lines\":true"), 3);
 }
 
 /* Each service shows its own credential, on the same server. */
