@@ -32,6 +32,13 @@ static int start(void **state)
                 "[profile other]\nupstream-label = delay-1\n"
                 "[profile second]\nupstream = second\nupstream-label =\n"
                 "[profile spare]\nupstream = spare\nupstream-label =\n"
+                "[profile away]\nupstream = away\nupstream-label =\n"
+                "[upstream away]\n"
+                "url = https://127.0.0.1:1/.well-known/est\n"
+                "url = https://127.0.0.1:%{second}/.well-known/est\n"
+                "anchors = %U/upstream.ta\n"
+                "certificate = %U/registrar.crt\n"
+                "key = %U/registrar.key\n"
                 "[upstream second]\n"
                 "url = https://127.0.0.1:%{second}/.well-known/est\n"
                 "anchors = %U/upstream.ta\n"
@@ -303,6 +310,38 @@ static void failover(void **state)
     assert_int_equal(upstream_saw(&reg->u, "request", &csr), 2);
 }
 
+static void first_is_away(void **state)
+{
+    (void)state;
+    body csr;
+    wire_out o;
+    for (int i = 0; i < 3; i++) {
+        fresh_csr(&csr);
+        expect(dev, EST "/away/sen", &csr, CODE(2, 4));
+        assert_int_equal(upstream_saw(&reg->u, "issued", &csr), 1);
+    }
+    ask(dev, &o, GET);
+    wire_path(&o, EST "/away/crts");
+    expect_code(dev, &o, CODE(2, 5));
+}
+
+/* The server that has the request is asked for it, though the better one is there again. */
+static void waits_at_the_second(void **state)
+{
+    (void)state;
+    body csr;
+    reply r;
+    fresh_csr(&csr);
+    upstream_put(&reg->u, "override", ":main status-503-1\n:second status-202-1\n", 40);
+    assert_int_equal(post(dev, EST "/spare/sen", &csr, 287, &r), CODE(5, 3));
+    unsigned main_ones = upstream_count(&reg->u, "\"port\":\"main\"", "\"event\":\"request\"");
+    upstream_does(&reg->u, NULL);
+    assert_int_equal(post_until(dev, EST "/spare/sen", &csr, 287, &r), CODE(2, 4));
+    assert_int_equal(upstream_saw(&reg->u, "issued", &csr), 1);
+    assert_int_equal(upstream_count(&reg->u, "\"port\":\"main\"", "\"event\":\"request\""),
+                     main_ones);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +355,8 @@ int main(void)
                reenroll),
         POLICY("G1 R1 profiles go to their upstream, by its label, with its credential", labels),
         POLICY("G1 G3 a server that cannot serve makes way for the next", failover),
+        POLICY("G1 G3 a server that is not there makes way for the next", first_is_away),
+        POLICY("L2 G3 what waits at a server is asked for there", waits_at_the_second),
     };
     return cmocka_run_group_tests_name("registrar_policy", tests, start, registrar_tear_down);
 }
