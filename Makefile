@@ -28,7 +28,7 @@ test-token: all ## the conformance tests with the CA's key in a token of SoftHSM
 	@ESTOC_TEST_CA=token meson test -C $(BUILD) --no-rebuild --num-processes 4 \
 		--timeout-multiplier 4 --suite conformance --no-suite key-file
 
-bench: deps ## enrollments per second, as a ratio to bare cryptography
+bench: deps ## what an enrollment costs, as ratios: P1 to P12 with their reach, as far as they are measured
 	@bench/run
 
 bench-store: deps ## what waiting for the disk costs, as a ratio to a store in memory
