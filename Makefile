@@ -1,7 +1,7 @@
 # The front door. Meson and ninja do the work; see meson.build.
 BUILD ?= build
 SECONDS_EACH ?= 600
-.PHONY: all deps demo test test-postgres test-token bench bench-store bench-million bench-egress bench-registrar fault soak fuzz format lint conformance size clean help
+.PHONY: all deps demo test test-postgres test-token bench bench-store bench-million bench-egress bench-registrar fault soak fuzz format lint conformance size dist clean help
 
 all: deps $(BUILD)/build.ninja ## build/estocd and build/estoc
 	@ninja -C $(BUILD) estocd estoc
@@ -66,6 +66,9 @@ conformance: all ## docs/conformance.md anew, from the names of the tests
 
 size: deps ## code size of the core for Cortex-M3, and the symbols it needs
 	@scripts/core-size
+
+dist: deps ## the core as estoc.h and estoc.c, for somebody's firmware, in build-dist
+	@scripts/dist --check
 
 clean: ## remove build folders
 	@rm -rf build build-*
