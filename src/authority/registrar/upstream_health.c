@@ -99,7 +99,8 @@ void estoc_upstream_note(estoc_upstream_server *s, const estoc_upstream_answer *
                          const estoc_upstream_reply *r, const char *why, estoc_ms now, uint32_t ms)
 {
     bool useless = r->err && !r->accepted && a->status < 300;
-    bool failed = a->end != ESTOC_END_HURRIED && (useless || (a->status >= 500 && a->status != 503));
+    bool failed =
+        a->end != ESTOC_END_HURRIED && (useless || (a->status >= 500 && a->status != 503));
     s->state.calls++;
     s->state.failures += failed;
     if (a->end != ESTOC_END_HURRIED) {

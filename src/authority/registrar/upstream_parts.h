@@ -130,7 +130,7 @@ estoc_upstream_job *estoc_wires_stop(estoc_wires *w, estoc_upstream_answer **ans
 void estoc_wires_forget(estoc_wires *w, estoc_upstream_answer *answer);
 /** Wait for something to happen. */
 void estoc_wires_wait(estoc_wires *w, int ms);
-void estoc_wires_wake(estoc_wires *w); /* any thread */
+void estoc_wires_wake(estoc_wires *w);                  /* any thread */
 unsigned estoc_wires_connections(const estoc_wires *w); /* any thread */
 void estoc_wires_close(estoc_wires *w);
 
