@@ -99,6 +99,10 @@ class Server:
             fields = f.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def cpu_ns(self):
+        """The same, in nanoseconds, as the scheduler counts them."""
+        return cpu_ns(self.process.pid)
+
     def rss_kib(self, what="VmRSS"):
         with open(f"/proc/{self.process.pid}/status") as f:
             return next(int(line.split()[1]) for line in f if line.startswith(what + ":"))
@@ -123,6 +127,14 @@ class Server:
         result = json.loads(done.stdout)
         result["code"] = done.returncode
         return result
+
+
+def cpu_ns(pid):
+    total = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total
 
 
 def settle(server, fds, wait_s=10):

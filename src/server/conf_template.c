@@ -329,7 +329,7 @@ static const char with_registrar[] =
     "# Which [upstream NAME] issues; empty: [upstream]. And by which label of its own (a segment of\n"
     "# the path before simpleenroll and so on): without this line the name of the profile, empty: none.\n"
     "#upstream =\n"
-    "#    upstream-label = sensors\n"
+    "#upstream-label =\n"
     "\n"
     "# What /sren becomes upstream, where it is this registrar that asks: simpleenroll, or\n"
     "# simplereenroll for an upstream that takes it from a registrar.\n"

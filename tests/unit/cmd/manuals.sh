@@ -52,7 +52,8 @@ done
     >"$dir/log" 2>&1 || sed 's/^/# /' "$dir/log"
 awk '/^\[/ { section = $1; gsub(/[][]/, "", section) }
      /^#[a-z-]+ =/ { sub(/^#/, ""); key = $1; sub(/^[a-z-]+ =[ ]*/, ""); print section, key, $0 }
-    ' "$dir/srv/estocd.conf" "$dir/ra/estocd.conf" | sed 's/ $/ empty/' | sort -u >"$dir/keys"
+    ' "$dir/srv/estocd.conf" "$dir/ra/estocd.conf" | sed 's/ $/ empty/' |
+    grep -v '^profile upstream-label ' | sort -u >"$dir/keys" # its default is no value to write down
 awk '/^\.Ss \[/ { section = $2; gsub(/[][]/, "", section) }
      /^\.It Ic/ { key = $3 }
      /^Default: / { sub(/^Default: /, ""); sub(/\.$/, ""); print section, key, $0 }
