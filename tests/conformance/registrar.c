@@ -333,7 +333,8 @@ static void by_a_person(void **state)
     assert_int_equal(issued(ca), before + 1);
 }
 
-/* A load, and kill -9 of the registrar in it: each request is issued once. */
+/* A load, and kill -9 of the registrar in it: each request is issued once. Who asks while the upstream is
+ * still at it is told to wait. */
 static void killed_under_load(void **state)
 {
     (void)state;
@@ -344,9 +345,10 @@ static void killed_under_load(void **state)
     f->listen = listen;
     peer_free(dev);
     dev = NULL;
-    pid_t load = run_start("estoc", "bench", f->uri, "--cert", path_in(f, "dev.crt"), "--key",
-                           path_in(f, "dev.key"), "--ta", path_in(f, "dev.ta"), "--count", "60",
-                           "--concurrency", "8", "--retry", "60", "--timeout", "3", NULL);
+    pid_t load =
+        run_start("estoc", "bench", f->uri, "--cert", path_in(f, "dev.crt"), "--key",
+                  path_in(f, "dev.key"), "--ta", path_in(f, "dev.ta"), "--count", "60",
+                  "--concurrency", "8", "--retry", "60", "--wait", "60", "--timeout", "3", NULL);
     while (issued(ca) < before + 15) {
         usleep(10000);
     }
