@@ -60,15 +60,8 @@ static bool drained(estoc_auditor *a)
 /* @param news  or until there are some */
 static void wait(estoc_auditor *a, unsigned ms, bool news)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
-    while (!a->stop && !(news && a->news) && pthread_cond_timedwait(&a->wake, &a->lock, &at) == 0) {
+    estoc_ms at = estoc_now_ms() + ms;
+    while (!a->stop && !(news && a->news) && estoc_wait_until(&a->wake, &a->lock, at)) {
     }
 }
 
@@ -92,12 +85,8 @@ static void *run(void *arg)
 
 static estoc_err init(estoc_auditor *a, const estoc_auditor_cfg *cfg)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&a->lock, NULL);
-    pthread_cond_init(&a->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    estoc_wait_init(&a->wake);
     estoc_trail_init(&a->trail, cfg->path, cfg->syslog);
     a->store_url = strdup(cfg->store_url);
     a->node = strdup(cfg->node);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
 #include "progress.h"
@@ -123,12 +122,7 @@ static void wait_for_all(struct asking *a)
     estocd_progress_begin(&progress, "servers");
     pthread_mutex_lock(&a->lock);
     while (a->done < a->calls_n) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += (long)TICK_MS * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&a->wake, &a->lock, &until);
+        (void)estoc_wait_until(&a->wake, &a->lock, estoc_now_ms() + TICK_MS);
         estocd_progress_at(&progress, a->done, a->calls_n);
     }
     pthread_mutex_unlock(&a->lock);
@@ -253,7 +247,7 @@ void estocd_check_online(estocd_checking *c)
     }
     a->c = c;
     pthread_mutex_init(&a->lock, NULL);
-    pthread_cond_init(&a->wake, NULL);
+    estoc_wait_init(&a->wake);
     add_servers(a);
     if (a->calls_n > 0) {
         ask_all(a);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <gnutls/gnutls.h>
@@ -85,12 +84,8 @@ static estoc_err start(estoc_https *h, struct estoc_https_listener *l, const cha
 static estoc_err begin(estoc_https *h, estoc_generation *g, unsigned threads, estoc_why *why)
 {
     estoc_random random = estoc_random_system();
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&h->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&h->less, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    estoc_wait_init(&h->less);
     h->newest = estoc_generation_hold(g);
     if (!random.fill(random.ctx, (uint8_t *)&h->keys.seed, sizeof h->keys.seed)) {
         return ESTOC_E_RANDOM;
@@ -173,10 +168,8 @@ void estoc_https_drain(estoc_https *h, estoc_ms until)
     if (h == NULL) {
         return;
     }
-    const struct timespec at = {.tv_sec = (time_t)(until / 1000),
-                                .tv_nsec = (long)(until % 1000) * 1000000};
     pthread_mutex_lock(&h->lock);
-    while (h->active > 0 && pthread_cond_timedwait(&h->less, &h->lock, &at) == 0) {
+    while (h->active > 0 && estoc_wait_until(&h->less, &h->lock, until)) {
     }
     pthread_mutex_unlock(&h->lock);
 }

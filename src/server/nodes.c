@@ -259,12 +259,6 @@ static void go_round(estoc_nodes *n)
     }
 }
 
-static struct timespec clock_of(estoc_ms ms)
-{
-    return (struct timespec){.tv_sec = (time_t)(ms / 1000u),
-                             .tv_nsec = (long)(ms % 1000u) * 1000000L};
-}
-
 /* Until it is time, or somebody wants a round. @return false: the end */
 static bool wait_for_next(estoc_nodes *n)
 {
@@ -275,8 +269,7 @@ static bool wait_for_next(estoc_nodes *n)
         if (n->stop || now >= at) {
             break;
         }
-        const struct timespec until = clock_of(at);
-        (void)pthread_cond_timedwait(&n->wake, &n->lock, &until);
+        (void)estoc_wait_until(&n->wake, &n->lock, at);
         now = estoc_now_ms();
     }
     n->wanted = false;
@@ -342,12 +335,8 @@ static estoc_err join(estoc_nodes *n, estoc_why *why)
 
 static void init(estoc_nodes *n, const estoc_nodes_cfg *cfg)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&n->lock, NULL);
-    pthread_cond_init(&n->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    estoc_wait_init(&n->wake);
     snprintf(n->store_url, sizeof n->store_url, "%s", cfg->store_url);
     snprintf(n->node, sizeof n->node, "%s", cfg->node);
     n->sessions = cfg->sessions;

@@ -5,6 +5,7 @@
 #ifndef ESTOC_SYS_H
 #define ESTOC_SYS_H
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include <estoc/bytes.h>
@@ -13,6 +14,11 @@
 estoc_ms estoc_now_ms(void);
 /** CLOCK_REALTIME in seconds, for certificates and records only. */
 int64_t estoc_unix_s(void);
+/** A condition for estoc_wait_until. */
+void estoc_wait_init(pthread_cond_t *wake);
+/** As pthread_cond_wait, but not longer than until this time, by estoc_now_ms().
+ *  @return whether it was woken before                                                             */
+bool estoc_wait_until(pthread_cond_t *wake, pthread_mutex_t *lock, estoc_ms at);
 
 /** Heap memory that the holder frees with estoc_blob_free (which wipes it). */
 typedef struct estoc_blob {

@@ -140,12 +140,7 @@ static void *run(void *arg)
     estoc_publisher *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!atomic_load(&p->stop)) {
-        struct timespec at;
-        clock_gettime(CLOCK_MONOTONIC, &at);
-        at.tv_nsec += LOOK_MS * 1000000L;
-        at.tv_sec += at.tv_nsec / 1000000000L;
-        at.tv_nsec %= 1000000000L;
-        (void)pthread_cond_timedwait(&p->wake, &p->lock, &at);
+        (void)estoc_wait_until(&p->wake, &p->lock, estoc_now_ms() + LOOK_MS);
         if (!atomic_load(&p->stop) && estoc_now_ms() >= p->not_before) {
             pthread_mutex_unlock(&p->lock);
             step(p);
@@ -186,12 +181,8 @@ estoc_err estoc_publisher_open(const estoc_publisher_cfg *cfg, estoc_publisher *
     if (p == NULL) {
         return ESTOC_E_MEMORY;
     }
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    estoc_wait_init(&p->wake);
     p->cfg = *cfg;
     p->rules = (estoc_crl_rules){.key = cfg->key, .good_s = cfg->good_s, .give_up = &p->stop};
     estoc_err err = take_issuer(p, why);

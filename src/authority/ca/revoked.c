@@ -147,12 +147,7 @@ static void *run(void *arg)
     estoc_revoked *r = arg;
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
-        struct timespec at;
-        clock_gettime(CLOCK_MONOTONIC, &at);
-        at.tv_nsec += FOLLOW_MS * 1000000L;
-        at.tv_sec += at.tv_nsec / 1000000000L;
-        at.tv_nsec %= 1000000000L;
-        (void)pthread_cond_timedwait(&r->wake, &r->lock, &at);
+        (void)estoc_wait_until(&r->wake, &r->lock, estoc_now_ms() + FOLLOW_MS);
         if (!r->stop) {
             pthread_mutex_unlock(&r->lock);
             follow(r);
@@ -182,12 +177,8 @@ estoc_err estoc_revoked_open(const char *store_url, estoc_revoked **out, estoc_w
         estoc_why_set(why, "CA: %s", estoc_err_text(ESTOC_E_MEMORY));
         return ESTOC_E_MEMORY;
     }
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    estoc_wait_init(&r->wake);
     r->store_url = store_url;
     estoc_err err = estoc_store_open(store_url, &r->store, why);
     if (!err && (err = refresh(r)) != ESTOC_OK) {

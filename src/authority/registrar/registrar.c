@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "documents.h"
 #include "passage.h"
@@ -204,12 +203,10 @@ static bool busy(const struct registrar *r)
 static bool take(struct registrar *r, estoc_parcels *fresh, estoc_parcel **back)
 {
     estoc_ms until = next_at(r);
-    struct timespec at = {.tv_sec = (time_t)(until / 1000u),
-                          .tv_nsec = (long)(until % 1000u) * 1000000};
     pthread_mutex_lock(&r->lock);
     while (r->queue.n == 0 && r->back == NULL && !r->replied && !(r->stop && !busy(r)) &&
            estoc_now_ms() < until) {
-        pthread_cond_timedwait(&r->wake, &r->lock, &at);
+        (void)estoc_wait_until(&r->wake, &r->lock, until);
     }
     *fresh = r->queue;
     *back = r->back;
@@ -418,12 +415,10 @@ static void document_replied(void *ctx)
 static void wait_for_documents(struct registrar *r)
 {
     estoc_ms until = estoc_now_ms() + FIRST_WAIT_MS;
-    struct timespec at = {.tv_sec = (time_t)(until / 1000u),
-                          .tv_nsec = (long)(until % 1000u) * 1000000};
     while (!estoc_documents_ready(r->documents) && estoc_now_ms() < until) {
         pthread_mutex_lock(&r->lock);
         if (!r->replied) {
-            pthread_cond_timedwait(&r->wake, &r->lock, &at);
+            (void)estoc_wait_until(&r->wake, &r->lock, until);
         }
         r->replied = false;
         pthread_mutex_unlock(&r->lock);
@@ -496,7 +491,6 @@ static estoc_err begin(struct registrar *r, const estoc_registrar_cfg *cfg, esto
 estoc_err estoc_registrar_open(const estoc_registrar_cfg *cfg, estoc_authority **out,
                                estoc_why *why)
 {
-    pthread_condattr_t clock;
     *out = NULL;
     struct registrar *r = calloc(1, sizeof *r);
     if (r == NULL) {
@@ -504,10 +498,7 @@ estoc_err estoc_registrar_open(const estoc_registrar_cfg *cfg, estoc_authority *
     }
     r->base.ops = &ops;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    estoc_wait_init(&r->wake);
     estoc_err err = copy_cfg(r, cfg);
     err = err ? err : begin(r, cfg, why);
     if (err) {

@@ -53,6 +53,49 @@ static void clocks(void **state)
     assert_in_range((uint64_t)t.tv_sec - after / 1000, 0, 60);
 }
 
+/* By the clock of estoc_now_ms, and not longer. */
+static void waits(void **state)
+{
+    (void)state;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t wake;
+    estoc_wait_init(&wake);
+    pthread_mutex_lock(&lock);
+    estoc_ms at = estoc_now_ms() + 30;
+    while (estoc_wait_until(&wake, &lock, at)) {
+    }
+    assert_true(estoc_now_ms() >= at);
+    assert_false(estoc_wait_until(&wake, &lock, at)); /* it is over */
+    assert_false(estoc_wait_until(&wake, &lock, 0));
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&wake);
+}
+
+static void *signal_it(void *wake)
+{
+    pthread_cond_signal(wake);
+    return NULL;
+}
+
+static void woken(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t wake;
+    bool early = false;
+    estoc_wait_init(&wake);
+    pthread_mutex_lock(&lock);
+    for (int i = 0; i < 100 && !early; i++) { /* it may be signalled before it is waited for */
+        assert_int_equal(pthread_create(&thread, NULL, signal_it, &wake), 0);
+        early = estoc_wait_until(&wake, &lock, estoc_now_ms() + 100);
+        pthread_join(thread, NULL);
+    }
+    assert_true(early);
+    pthread_mutex_unlock(&lock);
+    pthread_cond_destroy(&wake);
+}
+
 int main(void)
 {
     /* clang-format off */
@@ -60,6 +103,8 @@ int main(void)
         {"times as text",                    texts, NULL, NULL, NULL},
         {"no text where none fits",          no_text, NULL, NULL, NULL},
         {"the clocks go forward",            clocks, NULL, NULL, NULL},
+        {"a wait ends in time",              waits, NULL, NULL, NULL},
+        {"a wait ends when it is woken",     woken, NULL, NULL, NULL},
     };
     /* clang-format on */
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
