@@ -24,6 +24,9 @@ typedef struct estoc_verdict {
     uint16_t key_format;
 } estoc_verdict;
 
+/** The CoAP code that an error arrives as. */
+uint8_t estoc_verdict_code(const estoc_verdict *v);
+
 /** An enrollment to decide. The slices are copied by enroll(). */
 typedef struct estoc_enrollment {
     estoc_op op;             /* ESTOC_OP_SEN, _SREN, _SKG or _SKC */
@@ -36,6 +39,12 @@ typedef struct estoc_enrollment {
                  const estoc_verdict *verdict); /* exactly once, on the authority's thread */
     void *ctx;
 } estoc_enrollment;
+
+/** Bytes that estoc_enrollment_keep needs. */
+size_t estoc_enrollment_size(const estoc_enrollment *e);
+/** The same enrollment with its slices and peer copied into `room`, and as long-lived as that; a peer of NULL
+ *  becomes "". The profile's name is still the caller's.                                           */
+estoc_enrollment estoc_enrollment_keep(const estoc_enrollment *e, uint8_t *room);
 
 typedef struct estoc_authority_ops {
     bool (*has_profile)(estoc_authority *a, const char *profile);

@@ -248,8 +248,7 @@ static void tell_lack(const estoc_generation *g, const estoc_route *route, estoc
     if (!a->ops->lacks(a, route->served->profile, route->op, &v)) {
         v.code = 0; /* known, and of no use */
     }
-    estoc_refuse_later(answer, v.code != 0 ? v.code : estoc_err_coap_code(v.err), v.text,
-                       v.retry_s);
+    estoc_refuse_later(answer, estoc_verdict_code(&v), v.text, v.retry_s);
 }
 
 estoc_err estoc_route_get(const estoc_generation *g, const estoc_route *route,

@@ -200,8 +200,8 @@ static estoc_err put_text(estoc_est_answer *a, const char *type, estoc_slice der
 static void put_verdict_error(const estoc_verdict *v, estoc_est_answer *a)
 {
     const char *text = v->text != NULL && v->text[0] != '\0' ? v->text : estoc_err_text(v->err);
-    uint8_t code = v->code != 0 ? v->code : estoc_err_coap_code(v->err);
-    estoc_est_refuse_later(a, v->accepted ? STATUS_ACCEPTED : status_of(code), text, v->retry_s);
+    estoc_est_refuse_later(a, v->accepted ? STATUS_ACCEPTED : status_of(estoc_verdict_code(v)),
+                           text, v->retry_s);
 }
 
 void estoc_est_get(const estoc_generation *g, const estoc_route *route, estoc_est_answer *a)

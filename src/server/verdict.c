@@ -85,7 +85,6 @@ void estoc_verdict_answer(const estoc_verdict *v, estoc_late *late)
         }
     } else {
         snprintf(late->text, sizeof late->text, "%s", v->text != NULL ? v->text : "");
-        uint8_t code = v->code != 0 ? v->code : estoc_err_coap_code(v->err);
-        estoc_refuse_later(a, code, late->text, v->retry_s);
+        estoc_refuse_later(a, estoc_verdict_code(v), late->text, v->retry_s);
     }
 }

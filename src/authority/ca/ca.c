@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "adviser.h"
 #include "desk.h"
@@ -129,24 +128,24 @@ static void answer_all(struct ca *ca, estoc_jobs *answered)
 
 /* A round costs the store the same for one certificate as for ten, nearly. If the last one had several jobs,
  * the next waits a moment, so that others come along; who is alone is not kept waiting. Under the lock. */
-static void linger(struct ca *ca, const struct timespec *until)
+static void linger(struct ca *ca)
 {
-    int rc = 0;
+    estoc_ms until = estoc_now_ms() + LINGER_MS;
     ca->lingers = true;
-    while (rc == 0 && ca->queue.n < LINGER_JOBS && !ca->stop) {
-        rc = pthread_cond_timedwait(&ca->wake, &ca->lock, until);
+    while (ca->queue.n < LINGER_JOBS && !ca->stop &&
+           estoc_wait_until(&ca->wake, &ca->lock, until)) {
     }
     ca->lingers = false;
 }
 
 /* Waits for work, unless the desk has some.
- * @param[in] until  the next round does not begin before, unless there is much to do; NULL: at once
+ * @param several  the last round had several jobs
  * @return false: there is none, and there will be none */
-static bool take(struct ca *ca, estoc_jobs *batch, const struct timespec *until)
+static bool take(struct ca *ca, estoc_jobs *batch, bool several)
 {
     pthread_mutex_lock(&ca->lock);
-    if (until != NULL) {
-        linger(ca, until);
+    if (several) {
+        linger(ca);
     }
     while (ca->queue.n == 0 && !(ca->stop && ca->asking == 0) && !estoc_desk_has_work(&ca->desk)) {
         pthread_cond_wait(&ca->wake, &ca->lock);
@@ -158,30 +157,16 @@ static bool take(struct ca *ca, estoc_jobs *batch, const struct timespec *until)
     return batch->n > 0 || estoc_desk_has_work(&ca->desk);
 }
 
-static struct timespec in_a_moment(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += LINGER_MS * 1000000L;
-    if (t.tv_nsec >= 1000000000L) {
-        t.tv_nsec -= 1000000000L;
-        t.tv_sec++;
-    }
-    return t;
-}
-
 static void *serve(void *arg)
 {
     struct ca *ca = arg;
     estoc_jobs batch = {NULL, NULL, 0};
     estoc_jobs answered = {NULL, NULL, 0};
-    struct timespec until;
     bool several = false;
-    while (take(ca, &batch, several ? &until : NULL)) {
+    while (take(ca, &batch, several)) {
         several = batch.n + ca->desk.signed_.n > 1;
         estoc_desk_round(&ca->desk, &batch, &answered);
         answer_all(ca, &answered);
-        until = in_a_moment();
     }
     return NULL;
 }
@@ -236,34 +221,21 @@ static bool revoked(estoc_authority *a, estoc_slice client_cert)
     return estoc_revoked_has(((struct ca *)a)->revoked, client_cert);
 }
 
-static estoc_slice put_bytes(uint8_t **at, estoc_slice s)
-{
-    uint8_t *to = *at;
-    if (s.len > 0) {
-        memcpy(to, s.ptr, s.len);
-    }
-    *at += s.len;
-    return estoc_slice_of(to, s.len);
-}
-
 static estoc_job *new_job(const estoc_profile *profile, const estoc_enrollment *e)
 {
-    const char *peer = e->peer != NULL ? e->peer : "";
-    size_t peer_len = strlen(peer) + 1;
-    estoc_job *j =
-        calloc(1, sizeof *j + e->client_cert.len + e->csr.len + e->unique.len + peer_len);
+    estoc_job *j = calloc(1, sizeof *j + estoc_enrollment_size(e));
     if (j == NULL) {
         return NULL;
     }
-    uint8_t *at = j->bytes;
-    j->client_cert = put_bytes(&at, e->client_cert);
-    j->csr = put_bytes(&at, e->csr);
-    j->unique = put_bytes(&at, e->unique);
-    j->peer = memcpy(at, peer, peer_len);
-    j->op = e->op;
+    const estoc_enrollment kept = estoc_enrollment_keep(e, j->bytes);
+    j->client_cert = kept.client_cert;
+    j->csr = kept.csr;
+    j->unique = kept.unique;
+    j->peer = kept.peer;
+    j->op = kept.op;
     j->profile = profile;
-    j->done = e->done;
-    j->ctx = e->ctx;
+    j->done = kept.done;
+    j->ctx = kept.ctx;
     j->began = estoc_now_ms();
     return j;
 }
@@ -458,12 +430,8 @@ estoc_err estoc_ca_open(const estoc_ca_cfg *cfg, estoc_authority **out, estoc_wh
     ca->desk.crl_url = estoc_slice_str(cfg->crl_url != NULL ? cfg->crl_url : "");
     ca->desk.keygen_signer = cfg->keygen_signer;
     ca->desk.decrypt_keys = cfg->decrypt_keys;
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&ca->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&ca->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    estoc_wait_init(&ca->wake);
     estoc_err err = take_profiles(ca, cfg, why);
     err = err ? err : take_chain(ca, cfg->chain, why);
     err = err ? err : prove_key(ca, why);

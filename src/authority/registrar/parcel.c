@@ -40,48 +40,23 @@ void estoc_parcels_move(estoc_parcels *from, estoc_parcels *to)
     }
 }
 
-void estoc_parcels_remove(estoc_parcels *list, const estoc_parcel *p)
-{
-    estoc_parcels rest = {NULL, NULL, 0};
-    estoc_parcel *at;
-    while ((at = estoc_parcels_take(list)) != NULL) {
-        if (at != p) {
-            estoc_parcels_put(&rest, at);
-        }
-    }
-    *list = rest;
-}
-
 /* --------------------------------------------------------------------------------- birth and death */
-
-static estoc_slice put_bytes(uint8_t **at, estoc_slice s)
-{
-    uint8_t *to = *at;
-    if (s.len > 0) {
-        memcpy(to, s.ptr, s.len);
-    }
-    *at += s.len;
-    return estoc_slice_of(to, s.len);
-}
 
 estoc_parcel *estoc_parcel_new(const estoc_errand *errand, const estoc_enrollment *e)
 {
-    const char *peer = e->peer != NULL ? e->peer : "";
-    size_t peer_len = strlen(peer) + 1;
-    estoc_parcel *p =
-        calloc(1, sizeof *p + e->client_cert.len + e->csr.len + e->unique.len + peer_len);
+    estoc_parcel *p = calloc(1, sizeof *p + estoc_enrollment_size(e));
     if (p == NULL) {
         return NULL;
     }
-    uint8_t *at = p->bytes;
-    p->client_cert = put_bytes(&at, e->client_cert);
-    p->csr = put_bytes(&at, e->csr);
-    p->unique = put_bytes(&at, e->unique);
-    p->peer = memcpy(at, peer, peer_len);
-    p->op = e->op;
+    const estoc_enrollment kept = estoc_enrollment_keep(e, p->bytes);
+    p->client_cert = kept.client_cert;
+    p->csr = kept.csr;
+    p->unique = kept.unique;
+    p->peer = kept.peer;
+    p->op = kept.op;
     p->errand = errand;
-    p->done = e->done;
-    p->ctx = e->ctx;
+    p->done = kept.done;
+    p->ctx = kept.ctx;
     p->began = estoc_now_ms();
     return p;
 }

@@ -21,6 +21,7 @@ typedef enum estoc_fate {
 typedef struct estoc_parcel {
     struct estoc_parcel *next;
     struct estoc_parcel *back; /* the next of those that have a reply */
+    bool came;                 /* it is one of those */
     void *registrar;           /* whose it is */
     estoc_op op;
     const estoc_errand *errand;
@@ -68,8 +69,6 @@ void estoc_parcels_put(estoc_parcels *list, estoc_parcel *p);
 /** @return NULL: there is none */
 estoc_parcel *estoc_parcels_take(estoc_parcels *list);
 void estoc_parcels_move(estoc_parcels *from, estoc_parcels *to);
-/** Take this one out. */
-void estoc_parcels_remove(estoc_parcels *list, const estoc_parcel *p);
 
 /** @return NULL: no memory */
 estoc_parcel *estoc_parcel_new(const estoc_errand *errand, const estoc_enrollment *e);

@@ -253,15 +253,21 @@ static void send_off(estoc_passage *d, estoc_parcels *going, estoc_parcel **leav
 static void take_back(estoc_passage *d, estoc_parcel *returned, estoc_parcels *came,
                       estoc_parcels *asking)
 {
-    if (returned != NULL) {
-        estoc_parcels_move(&d->behind, asking);
+    estoc_parcels away = d->away;
+    estoc_parcel *p;
+    if (returned == NULL) {
+        return;
     }
-    while (returned != NULL) {
-        estoc_parcel *p = returned;
-        returned = p->back;
-        estoc_parcels_remove(&d->away, p);
-        estoc_parcel_receive(p, d->now);
-        estoc_parcels_put(came, p);
+    estoc_parcels_move(&d->behind, asking);
+    for (p = returned; p != NULL; p = p->back) {
+        p->came = true;
+    }
+    d->away = (estoc_parcels){NULL, NULL, 0};
+    while ((p = estoc_parcels_take(&away)) != NULL) {
+        if (p->came) {
+            estoc_parcel_receive(p, d->now);
+        }
+        estoc_parcels_put(p->came ? came : &d->away, p);
     }
 }
 
