@@ -68,31 +68,37 @@ static bool has_issuer(const estoc_slice *list, size_t n, estoc_slice der)
     return false;
 }
 
-/* What comes next: a root, or what one that stands there has issued, or anything. */
+/* The first of those that are left that what stands there has issued; or else the first of them. */
 static size_t next_cert(const estoc_slice *in, const bool *taken, size_t n, const estoc_slice *out,
                         size_t done)
 {
-    size_t issued = n, any = n;
+    size_t left = n;
     for (size_t i = n; i > 0; i--) {
-        any = taken[i - 1] ? any : i - 1;
-        issued = taken[i - 1] || !has_issuer(out, done, in[i - 1]) ? issued : i - 1;
+        left = taken[i - 1] ? left : i - 1;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (!taken[i] && is_root(in[i])) {
+    for (size_t i = left; i < n; i++) {
+        if (!taken[i] && has_issuer(out, done, in[i])) {
             return i;
         }
     }
-    return issued < n ? issued : any;
+    return left;
 }
 
-/* Root first (E2). */
+/* Root first (E2), then whatever follows from what stands there. */
 static void sort_certs(const estoc_slice *in, size_t n, estoc_slice *out)
 {
     bool taken[CERTS_MAX] = {false};
-    for (size_t done = 0; done < n; done++) {
+    size_t done = 0;
+    for (size_t i = 0; i < n; i++) {
+        taken[i] = is_root(in[i]);
+        if (taken[i]) {
+            out[done++] = in[i];
+        }
+    }
+    while (done < n) {
         size_t i = next_cert(in, taken, n, out, done);
         taken[i] = true;
-        out[done] = in[i];
+        out[done++] = in[i];
     }
 }
 
@@ -120,18 +126,6 @@ static bool put_in_order(estoc_slice cms, estoc_blob *out)
         return false;
     }
     return true;
-}
-
-static bool is_csrattrs(estoc_slice der)
-{
-    estoc_reader r;
-    estoc_der el;
-    if (estoc_der_begin(der, &r)) {
-        return false;
-    }
-    while (estoc_der_more(&r, &el)) {
-    }
-    return !r.err;
 }
 
 /* ----------------------------------------------------------------------------------------- replies */
@@ -180,7 +174,7 @@ static void remember(struct doc *doc, const estoc_upstream_reply *reply)
     pthread_mutex_unlock(&doc->of->lock);
 }
 
-/* A document to be kept, out of a reply. @return false: it is of no use */
+/* A document to be kept, out of a reply, which has the right form. @return false: it is of no use */
 static bool read_document(struct doc *doc, const estoc_upstream_reply *reply, estoc_slice body,
                           estoc_blob *bytes)
 {
@@ -188,8 +182,7 @@ static bool read_document(struct doc *doc, const estoc_upstream_reply *reply, es
                                                  .code = ESTOC_COAP_INTERNAL_ERROR,
                                                  .text = "the CA's answer is of no use"};
     bool good = doc->op == ESTOC_OP_CRTS ? put_in_order(body, bytes)
-                : body.len == 0          ? true
-                                         : is_csrattrs(body) && !estoc_blob_copy(body, bytes);
+                                         : body.len == 0 || !estoc_blob_copy(body, bytes);
     if (!good) {
         estoc_log(ESTOC_LOG_WARN, "upstream", "url", reply->url, "op",
                   doc->op == ESTOC_OP_CRTS ? "cacerts" : "csrattrs", "why",
