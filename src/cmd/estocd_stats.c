@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "args.h"
+#include "counts.h"
 #include "estocd.h"
 #include "text.h"
 #include "upstreams.h"
@@ -16,82 +17,43 @@
 struct stats {
     bool json;
     bool upstreams; /* there are some */
-    size_t n;
-    cJSON *profiles;
-    estoc_tally_row all;
+    estocd_table own;
 };
-
-static void add(cJSON *to, const char *name, uint64_t n)
-{
-    cJSON_AddNumberToObject(to, name, (double)n);
-}
-
-static void add_counts(cJSON *to, const estoc_tally_row *t)
-{
-    add(to, "issued", t->issued);
-    add(to, "valid", t->valid);
-    add(to, "expired", t->expired);
-    add(to, "revoked", t->revoked);
-    add(to, "void", t->voids);
-    add(to, "issued_last_day", t->recent);
-}
-
-static void print_counts(const char *name, const estoc_tally_row *t)
-{
-    printf("%-20s %10llu %10llu %10llu %10llu %10llu %10llu\n", name, (unsigned long long)t->issued,
-           (unsigned long long)t->valid, (unsigned long long)t->expired,
-           (unsigned long long)t->revoked, (unsigned long long)t->voids,
-           (unsigned long long)t->recent);
-}
 
 static void each(void *ctx, const estoc_tally_row *t)
 {
-    struct stats *s = ctx;
-    if (s->json) {
-        cJSON *json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "profile", t->profile);
-        add_counts(json, t);
-        cJSON_AddItemToArray(s->profiles, json);
-    } else {
-        if (s->n == 0) {
-            printf("%-20s %10s %10s %10s %10s %10s %10s\n", "PROFILE", "ISSUED", "VALID", "EXPIRED",
-                   "REVOKED", "VOID", "LAST DAY");
-        }
-        print_counts(t->profile[0] != '\0' ? t->profile : "-", t);
-    }
-    s->n++;
-    s->all.issued += t->issued;
-    s->all.valid += t->valid;
-    s->all.expired += t->expired;
-    s->all.revoked += t->revoked;
-    s->all.recent += t->recent;
-    s->all.voids += t->voids;
+    const estocd_counts counts = {.issued = t->issued,
+                                  .valid = t->valid,
+                                  .expired = t->expired,
+                                  .more = {t->revoked, t->voids},
+                                  .recent = t->recent};
+    estocd_table_add(ctx, t->profile, &counts);
 }
 
 static cJSON *own_json(struct stats *s, uint64_t pending, const estoc_crl_record *crl)
 {
     char until[32];
     cJSON *json = cJSON_CreateObject();
-    add_counts(json, &s->all);
-    add(json, "pending", pending);
+    estocd_table_json_all(&s->own, json);
+    cJSON_AddNumberToObject(json, "pending", (double)pending);
     if (crl->number > 0) {
-        add(json, "crl_number", (uint64_t)crl->number);
+        cJSON_AddNumberToObject(json, "crl_number", (double)crl->number);
         cJSON_AddStringToObject(json, "crl_next_update",
                                 estoc_time_text(crl->next_update, until, sizeof until));
     }
-    cJSON_AddItemToObject(json, "profiles", s->profiles);
-    s->profiles = NULL;
+    cJSON_AddItemToObject(json, "profiles", s->own.profiles);
+    s->own.profiles = NULL;
     return json;
 }
 
 static void print_own(const struct stats *s, uint64_t pending, const estoc_crl_record *crl)
 {
     char until[32];
-    if (s->upstreams && s->n == 0 && pending == 0 && crl->number == 0) {
+    if (s->upstreams && s->own.n == 0 && pending == 0 && crl->number == 0) {
         return; /* a registrar */
     }
-    if (s->n != 1) {
-        print_counts("all", &s->all);
+    if (s->own.n != 1) {
+        estocd_table_print_all(&s->own);
     }
     printf("waiting for a person: %llu\n", (unsigned long long)pending);
     if (crl->number > 0) {
@@ -129,9 +91,13 @@ static int stats(const char *dir, bool json)
     if (store == NULL) {
         return 1;
     }
-    struct stats s = {.json = json, .profiles = cJSON_CreateArray()};
+    struct stats s = {.json = json,
+                      .own = {.head = "PROFILE",
+                              .column = {"REVOKED", "VOID"},
+                              .member = {"revoked", "void"},
+                              .profiles = json ? cJSON_CreateArray() : NULL}};
     int64_t now = estoc_unix_s();
-    estoc_err err = estoc_store_tally(store, now, now - DAY_S, each, &s);
+    estoc_err err = estoc_store_tally(store, now, now - DAY_S, each, &s.own);
     err = err ? err : estoc_store_pending_count(store, NULL, &pending);
     if (!err) {
         err = estoc_store_crl_newest(store, &crl, &der);
@@ -140,7 +106,7 @@ static int stats(const char *dir, bool json)
     err = err ? err : estocd_upstreams_any(store, &s.upstreams);
     int code =
         err ? estocd_store_failed(COMMAND, store, err) : finish(&s, store, now, pending, &crl);
-    cJSON_Delete(s.profiles);
+    cJSON_Delete(s.own.profiles);
     estoc_blob_free(&der);
     estoc_store_close(store);
     return code;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "counts.h"
 #include "relay.h"
 #include "text.h"
 
@@ -42,82 +43,49 @@ estoc_err estocd_issued(estoc_store *store, uint64_t *n)
     return err ? err : estoc_relay_count(store, 0, 0, add_issued, n);
 }
 
+static void each_profile(void *ctx, const estoc_relay_tally *t)
+{
+    const estocd_counts counts = {.issued = t->issued,
+                                  .valid = t->valid,
+                                  .expired = t->expired,
+                                  .more = {t->waiting, t->lost},
+                                  .recent = t->recent};
+    estocd_table_add(ctx, t->profile, &counts);
+}
+
+/* @param[out] any  whether there were some */
+static estoc_err count(estoc_store *store, int64_t now, int64_t since, cJSON *json, bool *any)
+{
+    estocd_table t = {.head = "BY UPSTREAMS",
+                      .column = {"WAITING", "LOST"},
+                      .member = {"waiting", "lost"},
+                      .profiles = json != NULL ? cJSON_CreateArray() : NULL};
+    estoc_err err = estoc_relay_count(store, now, since, each_profile, &t);
+    *any = t.n > 0;
+    if (t.profiles != NULL && t.n > 0) {
+        cJSON *counts = cJSON_AddObjectToObject(json, "relayed");
+        estocd_table_json_all(&t, counts);
+        cJSON_AddItemToObject(counts, "profiles", t.profiles);
+        t.profiles = NULL;
+    } else if (json == NULL && t.n > 1) {
+        estocd_table_print_all(&t);
+    }
+    cJSON_Delete(t.profiles);
+    return err;
+}
+
+/* -------------------------------------------------------------------------------------------- health */
+
 struct view {
     cJSON *to; /* an array; NULL: print */
     size_t n;
     bool behind; /* another table */
-    estoc_relay_tally all;
 };
 
 static void add(cJSON *to, const char *name, uint64_t n)
 {
     cJSON_AddNumberToObject(to, name, (double)n);
 }
-
-static void add_counts(cJSON *to, const estoc_relay_tally *t)
-{
-    add(to, "issued", t->issued);
-    add(to, "valid", t->valid);
-    add(to, "expired", t->expired);
-    add(to, "waiting", t->waiting);
-    add(to, "lost", t->lost);
-    add(to, "issued_last_day", t->recent);
-}
-
-static void print_counts(const char *name, const estoc_relay_tally *t)
-{
-    printf("%-20s %10llu %10llu %10llu %10llu %10llu %10llu\n", name, (unsigned long long)t->issued,
-           (unsigned long long)t->valid, (unsigned long long)t->expired,
-           (unsigned long long)t->waiting, (unsigned long long)t->lost,
-           (unsigned long long)t->recent);
-}
-
-static void each_profile(void *ctx, const estoc_relay_tally *t)
-{
-    struct view *v = ctx;
-    if (v->to != NULL) {
-        cJSON *json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "profile", t->profile);
-        add_counts(json, t);
-        cJSON_AddItemToArray(v->to, json);
-    } else {
-        if (v->n == 0) {
-            printf("%-20s %10s %10s %10s %10s %10s %10s\n", "BY UPSTREAMS", "ISSUED", "VALID",
-                   "EXPIRED", "WAITING", "LOST", "LAST DAY");
-        }
-        print_counts(t->profile[0] != '\0' ? t->profile : "-", t);
-    }
-    v->n++;
-    v->all.issued += t->issued;
-    v->all.valid += t->valid;
-    v->all.expired += t->expired;
-    v->all.waiting += t->waiting;
-    v->all.lost += t->lost;
-    v->all.recent += t->recent;
-}
-
-/* @param[out] any  whether there were some */
-static estoc_err count(estoc_store *store, int64_t now, int64_t since, cJSON *json, bool *any)
-{
-    struct view v = {.to = NULL};
-    if (json != NULL) {
-        v.to = cJSON_CreateArray();
-    }
-    estoc_err err = estoc_relay_count(store, now, since, each_profile, &v);
-    *any = v.n > 0;
-    if (v.to != NULL && v.n > 0) {
-        cJSON *counts = cJSON_AddObjectToObject(json, "relayed");
-        add_counts(counts, &v.all);
-        cJSON_AddItemToObject(counts, "profiles", v.to);
-        v.to = NULL;
-    } else if (json == NULL && v.n > 1) {
-        print_counts("all", &v.all);
-    }
-    cJSON_Delete(v.to);
-    return err;
-}
-
-/* -------------------------------------------------------------------------------------------- health */
 
 static const char *state_of(const estoc_health *h)
 {

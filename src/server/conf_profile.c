@@ -378,29 +378,28 @@ static void join_attributes(estoc_conf_reading *r, estoc_profile_conf *conf)
     conf->profile.attributes = estoc_slice_of(conf->attributes, len);
 }
 
-static void wrong_part(estoc_conf_reading *r, const estoc_conf_key *k, const char *what,
-                       estoc_err err, const char *must)
+/* A list of parts, as DER. @param must  what is wrong with a part that is unknown */
+static void take_parts(estoc_conf_reading *r, const estoc_conf_key *k, const char *value,
+                       estoc_err (*parse)(const char *, estoc_buf, size_t *, const char **),
+                       estoc_buf room, size_t *len, const char *must)
 {
-    estoc_conf_fault(r, "%s: \"%s\" %s", k->name, what,
-                     err == ESTOC_E_STATE       ? "is given twice"
-                     : err == ESTOC_E_MALFORMED ? must
-                                                : "is more than there is room for");
+    const char *what = "";
+    *len = 0;
+    estoc_err err = value[0] != '\0' ? parse(value, room, len, &what) : ESTOC_OK;
+    if (err) {
+        estoc_conf_fault(r, "%s: \"%s\" %s", k->name, what,
+                         err == ESTOC_E_STATE       ? "is given twice"
+                         : err == ESTOC_E_MALFORMED ? must
+                                                    : "is more than there is room for");
+    }
 }
 
 void estoc_conf_take_attributes(estoc_conf_reading *r, const estoc_conf_key *k, void *to,
                                 const char *value)
 {
     estoc_profile_conf *conf = to;
-    const char *what = "";
-    estoc_buf room = {conf->list, sizeof conf->list};
-    estoc_err err = ESTOC_OK;
-    conf->list_len = 0;
-    if (value[0] != '\0') {
-        err = estoc_conf_attributes(value, room, &conf->list_len, &what);
-    }
-    if (err) {
-        wrong_part(r, k, what, err, "is neither a name known here nor an OID such as 1.2.3");
-    }
+    take_parts(r, k, value, estoc_conf_attributes, (estoc_buf){conf->list, sizeof conf->list},
+               &conf->list_len, "is neither a name known here nor an OID such as 1.2.3");
     join_attributes(r, conf);
 }
 
@@ -408,16 +407,8 @@ void estoc_conf_take_template(estoc_conf_reading *r, const estoc_conf_key *k, vo
                               const char *value)
 {
     estoc_profile_conf *conf = to;
-    const char *what = "";
-    estoc_buf room = {conf->request, sizeof conf->request};
-    estoc_err err = ESTOC_OK;
-    conf->request_len = 0;
-    if (value[0] != '\0') {
-        err = estoc_conf_request(value, room, &conf->request_len, &what);
-    }
-    if (err) {
-        wrong_part(r, k, what, err,
-                   "is neither a part of a name such as CN or O=Example, a key, SAN, KU nor EKU");
-    }
+    take_parts(r, k, value, estoc_conf_request, (estoc_buf){conf->request, sizeof conf->request},
+               &conf->request_len,
+               "is neither a part of a name such as CN or O=Example, a key, SAN, KU nor EKU");
     join_attributes(r, conf);
 }
