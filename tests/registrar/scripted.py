@@ -22,6 +22,7 @@ import http.client
 import http.server
 import json
 import os
+import random
 import socketserver
 import ssl
 import sys
@@ -380,7 +381,20 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, upstream, name, port, tls):
         self.upstream, self.name, self.tls = upstream, name, tls
         self.silent = name == "silent"
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(("127.0.0.1", port), Handler, bind_and_activate=False)
+        self.bind_somewhere(port)
+        self.server_activate()
+
+    def bind_somewhere(self, port):
+        """A new port is none that the system gives away by itself: it must be there the next time, too."""
+        for left in range(100, -1, -1):
+            self.server_address = ("127.0.0.1", port or random.randrange(20000, 32000))
+            try:
+                self.server_bind()
+                return
+            except OSError:
+                if port or not left:
+                    raise
 
     def handle_error(self, request, client_address):
         error = sys.exc_info()[1]
